@@ -1,0 +1,1 @@
+//! Sentiment valence from a raw video of a person speaking, with their words or without them.

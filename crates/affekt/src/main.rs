@@ -1,0 +1,2 @@
+//! The `affekt` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The feature store: immutable shards named by feature spec, header index, verification.

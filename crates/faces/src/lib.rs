@@ -1,0 +1,1 @@
+//! Finds the speaker's face: detectors behind one trait, one track, crops, pictures to look at.

@@ -1,0 +1,1 @@
+//! From a media file to a waveform and RGB frames of any span, by timestamp.

@@ -1,0 +1,1 @@
+//! What affekt tells: predictions as JSON and as text.

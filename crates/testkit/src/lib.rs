@@ -1,0 +1,1 @@
+//! For tests only: golden files, tolerances, synthetic clips, real data where present.

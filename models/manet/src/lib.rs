@@ -1,0 +1,1 @@
+//! MANet: facial expression encoder, local attention and multi-scale branches, one embedding a face.

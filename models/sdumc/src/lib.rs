@@ -1,0 +1,1 @@
+//! SDUMC: fusion of audio, text and video into a valence, with and without the real text.

@@ -1,0 +1,1 @@
+//! WavLM: speech encoder with gated relative position bias, all hidden states.

@@ -1,0 +1,1 @@
+//! The flows: raw media through every stage to a result.
