@@ -1,1 +1,25 @@
 //! The flows: raw media through every stage to a result.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`features`] | from waveform, faces, words and speech to the features of the fusion model |
+//! | [`recipe`] | how a bundle wants each feature made |
+//! | [`networks`] | a bundle's networks, loaded on a device |
+//! | [`tokenizer`] | from words to token ids and back |
+//! | [`transcript`] | words from the command line or a file, for a span of time |
+//! | `predict` | a media file in, its valence out (feature `media`) |
+//! | [`device`] | `auto`, `cpu`, `cuda:1` |
+//! | [`error`] | [`Error`] |
+
+pub mod device;
+pub mod error;
+pub mod features;
+pub mod networks;
+#[cfg(feature = "media")]
+pub mod predict;
+pub mod recipe;
+pub mod tokenizer;
+pub mod transcript;
+
+pub use error::Error;
+pub use networks::Networks;

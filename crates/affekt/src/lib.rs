@@ -1,1 +1,17 @@
-//! Sentiment valence from a raw video of a person speaking, with their words or without them.
+//! affekt: sentiment valence from a raw video of a person speaking, with their words or without them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`bundles`] | [`bundles::open`]: the embedded bundle `tiny`, or one from a folder |
+//! | `predictor` | `Predictor`: a media file in, a [`Prediction`] out (feature `media`) |
+//!
+//! The binary `affekt` adds flags and printing, nothing else.
+
+pub mod bundles;
+#[cfg(feature = "media")]
+pub mod predictor;
+
+pub use affekt_pipelines::Error;
+pub use affekt_report::Prediction;
+#[cfg(feature = "media")]
+pub use predictor::Predictor;

@@ -1,1 +1,27 @@
-//! Text generation over any causal language model: the CausalLm trait and beam search.
+//! Text generation over any causal language model. No network is named here.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`model`] | [`CausalLm`]: what a network must offer, and [`Step`], what a forward pass gives |
+//! | [`settings`] | [`Settings`], [`Scorer`] |
+//! | [`search`] | [`beam_search`] and its [`Generation`]: one clip through a model |
+//! | [`beams`] | the search's book of one clip, apart from any model: candidates in, tokens and parents out |
+//! | [`candidates`] | log-softmax and the best continuations of all beams |
+//! | [`hypotheses`] | ended candidates and the rule that stops a search |
+//! | [`repetition`] | [`looped`]: whether a text has run into a loop |
+//! | [`error`] | [`Error`] |
+
+mod beams;
+mod candidates;
+pub mod error;
+mod hypotheses;
+pub mod model;
+pub mod repetition;
+pub mod search;
+pub mod settings;
+
+pub use error::Error;
+pub use model::{CausalLm, Step};
+pub use repetition::looped;
+pub use search::{Generation, beam_search};
+pub use settings::{Scorer, Settings};

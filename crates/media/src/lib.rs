@@ -1,1 +1,40 @@
 //! From a media file to a waveform and RGB frames of any span, by timestamp.
+//!
+//! [`probe`] reads the headers; [`decode`] goes over a [`affekt_core::Span`] once, hands out upright RGB frames with
+//! square pixels as they come and returns the sound as mono samples at 16 kHz. Spans are exact to the frame and to the
+//! sample, never by keyframe. Time zero is where the earliest of the two streams starts; picture and sound keep the
+//! distance that their timestamps give them. Nothing is printed: FFmpeg's own log is switched off for the process.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`info`] | [`MediaInfo`], [`AudioInfo`], [`VideoInfo`] |
+//! | [`probe()`](probe::probe) | headers to [`MediaInfo`] |
+//! | [`decode()`](decode::decode) | container to frames and [`Decoded`], choosing what reads it |
+//! | `source` | an opened container: checks, stream choice, time zero, seeking |
+//! | `video`, `picture` | packets to frames in time; decoded pictures to upright RGB |
+//! | `audio`, `plain` | packets to blocks of samples in time: by FFmpeg; by symphonia for plain audio files |
+//! | `timeline` | blocks of samples to one mono waveform at 16 kHz |
+//! | `time` | exact arithmetic on timestamps |
+//! | `ffi` | the few calls into FFmpeg that its wrapper lacks; all unsafe code |
+//! | [`warning`] | [`Warning`]: what is missing or damaged |
+//! | [`error`] | [`Error`], with kind and remedy |
+
+mod audio;
+pub mod decode;
+pub mod error;
+mod ffi;
+pub mod info;
+mod picture;
+mod plain;
+pub mod probe;
+mod source;
+mod time;
+mod timeline;
+mod video;
+pub mod warning;
+
+pub use decode::{Decoded, Want, decode};
+pub use error::Error;
+pub use info::{AudioInfo, MediaInfo, VideoInfo};
+pub use probe::probe;
+pub use warning::{Track, Warning};

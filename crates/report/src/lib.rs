@@ -1,1 +1,14 @@
-//! What affekt tells: predictions as JSON and as text.
+//! What affekt tells: results as data and as text.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`prediction`] | [`Prediction`]: everything said about one input; its JSON is the command's contract |
+//! | [`failure`] | [`Failure`]: what is said about an input that could not be done |
+//! | [`text`] | both as a block for people |
+
+pub mod failure;
+pub mod prediction;
+pub mod text;
+
+pub use failure::Failure;
+pub use prediction::Prediction;

@@ -1,2 +1,64 @@
-//! Project chores.
-fn main() {}
+//! Project chores, started as `cargo xtask <command>`. Builds in seconds and needs no system package.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`setup`] | the system packages that the build needs: found missing, named, installed |
+//! | [`demo`] | the release build and a prediction on the sample clip |
+//! | [`suite`] | everything that has to pass before a change is taken |
+//! | [`tidy`] | rules of the tree that no compiler checks |
+//! | [`goldens`] | reference tensors made anew by PyTorch |
+//! | [`shell`] | commands, echoed and run at the project's root |
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool for the terminal: printing is its work"
+)]
+
+mod demo;
+mod goldens;
+mod setup;
+mod shell;
+mod suite;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "\
+cargo xtask <command>
+
+  setup            install the system packages that are missing (Debian, Ubuntu), or say what to install
+  demo             set up, build for release, and predict the sample clip
+  test             set up, then format, lints, tidy, build, tests, docs and an end-to-end run
+  tidy             check crate edges, file sizes, lints, networks and the book
+  goldens          make the reference tensors anew with PyTorch, in a Python environment of their own
+  goldens --tiny   ... and the weights of the embedded bundle";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Result<()> {
+    let root = shell::root()?;
+    match *arguments {
+        ["setup"] => setup::run(&root, setup::For::Tests),
+        ["demo"] => demo::run(&root),
+        ["test"] => suite::run(&root),
+        ["tidy"] => tidy::run(&root),
+        ["goldens"] => goldens::run(&root, goldens::Scope::Networks),
+        ["goldens", "--tiny"] => goldens::run(&root, goldens::Scope::NetworksAndTinyBundle),
+        [] | ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("`{}` is no command of xtask\n\n{USAGE}", arguments.join(" ")),
+    }
+}

@@ -1,0 +1,191 @@
+//! The command line: one definition feeds parsing, help, man page and completions.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Sentiment valence (-3 to +3) from a raw video of a person speaking, with their words or without them.
+#[derive(Debug, Parser)]
+#[command(name = "affekt", version, propagate_version = true)]
+pub struct Cli {
+    /// What everything shares.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Print data as JSON on stdout, one object a line for several inputs.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Show no progress, only results and errors.
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print every event of the run on stderr, as a line each.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// Show no progress bar, even on a terminal.
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Valence of each video, with text (where there is any) and without.
+    #[cfg(feature = "media")]
+    Predict(Predict),
+    /// Faces of a video or a picture: detections, tracks and crops, to look at.
+    #[cfg(feature = "media")]
+    Faces(Faces),
+    /// One network on tensors: for parity and speed.
+    Run(Run),
+    /// What this machine can do, and what this program was built with.
+    Doctor(Doctor),
+    /// Shell completions, on stdout.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// The man page (roff), on stdout.
+    Man,
+}
+
+/// Flags of `predict`.
+#[cfg(feature = "media")]
+#[derive(Debug, Args)]
+pub struct Predict {
+    /// Video or audio files.
+    #[arg(required = true, value_name = "MEDIA")]
+    pub media: Vec<PathBuf>,
+    /// What is said: the words themselves, or @FILE (plain text, SRT, WebVTT or MOSEI's segmented format).
+    #[arg(long, value_name = "TEXT|@FILE")]
+    pub transcript: Option<String>,
+    /// Judge from this time on, in seconds.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub start: Option<f64>,
+    /// Judge up to this time, in seconds.
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
+    pub end: Option<f64>,
+    /// Bundle of networks: `tiny` (embedded), or the path of a bundle folder.
+    #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
+    pub models: String,
+    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+}
+
+/// Flags of `faces`.
+#[cfg(feature = "media")]
+#[derive(Debug, Args)]
+pub struct Faces {
+    /// Videos or pictures (JPEG, PNG).
+    #[arg(required = true, value_name = "MEDIA")]
+    pub media: Vec<PathBuf>,
+    /// Draw pictures and a contact sheet into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub draw: Option<PathBuf>,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which network.
+    pub network: Network,
+    /// A folder as Hugging Face saves one (config.json, model.safetensors, shards too) or a .safetensors file.
+    #[arg(long, value_name = "PATH")]
+    pub weights: PathBuf,
+    /// Configuration (JSON); by default config.json beside the weights.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Input tensors (.safetensors).
+    #[arg(long, value_name = "FILE")]
+    pub input: PathBuf,
+    /// Where the output tensors go (.safetensors).
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Forward passes; the output is the last one's.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub repeat: u32,
+    /// Numbers inside the network.
+    #[arg(long, default_value = "f32")]
+    pub dtype: Dtype,
+    /// Where the network runs: auto, cpu, cuda or cuda:INDEX.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// What single networks take.
+    #[command(flatten)]
+    pub special: Special,
+}
+
+/// Flags of single networks.
+#[derive(Debug, Args)]
+pub struct Special {
+    /// wavlm: how the waveform is normalised: none, hf or slam [default: hf].
+    #[arg(long, value_name = "NAME")]
+    pub normalize: Option<String>,
+    /// manet: version of the multi-scale block: sdumc or upstream [default: sdumc].
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// generate: beams of the search [default: 4].
+    #[arg(long, value_name = "N")]
+    pub beams: Option<usize>,
+    /// generate: longest generation, in tokens [default: 200].
+    #[arg(long, value_name = "N")]
+    pub max_new_tokens: Option<usize>,
+    /// generate: hidden states to keep, one entry (-4) or a sum (-4..-1) [default: -4].
+    #[arg(long, value_name = "RULE", allow_hyphen_values = true)]
+    pub layers: Option<String>,
+    /// generate: scorer of the beam search: hf5 or hf4 [default: hf5].
+    #[arg(long, value_name = "NAME")]
+    pub scorer: Option<String>,
+    /// sdumc: the text is simulated (text-missing flow).
+    #[arg(long)]
+    pub missing: bool,
+    /// sdumc: follow the paper or the released code: paper or release [default: paper].
+    #[arg(long, value_name = "NAME")]
+    pub compat: Option<String>,
+    /// sdumc: missing-information autoencoders: on or off [default: on for paper, off for release].
+    #[arg(long, value_name = "on|off")]
+    pub mia: Option<String>,
+}
+
+/// Networks that `run` knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// Speech encoder: waveform to hidden states.
+    Wavlm,
+    /// Face encoder: images to embeddings.
+    Manet,
+    /// Language model: tokens to hidden states and logits.
+    Llama,
+    /// SLAM-ASR projector: speech features to LLM embeddings.
+    Slam,
+    /// Beam search with a Llama: prompt to tokens, scores and hidden states.
+    Generate,
+    /// Fusion: features to valence.
+    Sdumc,
+}
+
+/// Number types.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Dtype {
+    /// 32 bits.
+    F32,
+    /// 16 bits, 10 of mantissa.
+    F16,
+    /// 16 bits, 7 of mantissa.
+    Bf16,
+}
+
+/// Flags of `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Bundle of networks to check: `tiny` (embedded), or the path of a bundle folder.
+    #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
+    pub models: String,
+}

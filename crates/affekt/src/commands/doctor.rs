@@ -1,0 +1,130 @@
+//! `affekt doctor`: what this machine can do, and what this program was built with.
+
+use std::process::ExitCode;
+
+use affekt::{Error, bundles};
+use affekt_core::{Explain, FeatureSpec};
+use affekt_pipelines::Networks;
+use serde::Serialize;
+
+use crate::cli::{self, Global};
+use crate::output;
+
+/// What `doctor --json` tells.
+#[derive(Serialize)]
+struct Report {
+    version: &'static str,
+    /// Whether this build decodes media.
+    media: bool,
+    /// Version of the linked FFmpeg (libavformat), where media is built in.
+    ffmpeg: Option<String>,
+    cores: usize,
+    /// Instruction sets that the CPU kernels choose from at run time.
+    cpu: Vec<&'static str>,
+    cuda: bool,
+    bundle: Result<BundleReport, String>,
+}
+
+#[derive(Serialize)]
+struct BundleReport {
+    name: String,
+    description: String,
+    trained: bool,
+    /// Files that were read and have their listed digest.
+    verified_files: usize,
+    features: Vec<FeatureReport>,
+}
+
+#[derive(Serialize)]
+struct FeatureReport {
+    /// Folder in a cache.
+    folder: String,
+    spec: FeatureSpec,
+}
+
+/// Runs the command; exit 1 when something would keep `predict` from working.
+pub fn run(flags: &cli::Doctor, global: &Global) -> ExitCode {
+    let checked = check_bundle(&flags.models);
+    let hint = checked.as_ref().err().and_then(Explain::hint);
+    let report = Report {
+        version: env!("CARGO_PKG_VERSION"),
+        media: cfg!(feature = "media"),
+        ffmpeg: ffmpeg(),
+        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        cpu: instruction_sets(),
+        cuda: candle_core::utils::cuda_is_available(),
+        bundle: checked.map_err(|error| error.to_string()),
+    };
+    if global.json {
+        output::json(&report);
+    } else {
+        output::data(&text(&report, hint.as_deref()));
+    }
+    if report.bundle.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Verifies every file of the bundle and loads its networks.
+fn check_bundle(name: &str) -> Result<BundleReport, Error> {
+    let bundle = bundles::open(name)?;
+    let files = bundle.manifest().files.keys();
+    let verified_files = files.map(|path| bundle.file(path).map(|_| 1)).sum::<Result<usize, _>>()?;
+    let networks = Networks::load(&bundle, &candle_core::Device::Cpu)?;
+    let specs = networks.recipes.specs(&bundle, &networks.widths())?;
+    let features = specs.into_iter().map(|spec| FeatureReport { folder: spec.folder(), spec }).collect();
+    let affekt_weights::bundle::Manifest { name, description, trained, .. } = bundle.manifest().clone();
+    Ok(BundleReport { name, description, trained, verified_files, features })
+}
+
+#[cfg(feature = "media")]
+fn ffmpeg() -> Option<String> {
+    Some(affekt_media::ffmpeg_version())
+}
+
+#[cfg(not(feature = "media"))]
+fn ffmpeg() -> Option<String> {
+    None
+}
+
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> Vec<&'static str> {
+    let sets = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("f16c", is_x86_feature_detected!("f16c")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ];
+    sets.into_iter().filter_map(|(name, present)| present.then_some(name)).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction_sets() -> Vec<&'static str> {
+    Vec::new()
+}
+
+fn text(report: &Report, hint: Option<&str>) -> String {
+    let mut lines = vec![
+        format!("affekt {}", report.version),
+        match &report.ffmpeg {
+            Some(version) => format!("  media     FFmpeg, {version}"),
+            None => "  media     not built in: predict and faces are missing".into(),
+        },
+        format!("  cpu       {} cores, {}", report.cores, report.cpu.join(" ")),
+        format!("  cuda      {}", if report.cuda { "built in" } else { "not built in" }),
+    ];
+    match &report.bundle {
+        Ok(bundle) => {
+            let trained = if bundle.trained { "" } else { " (untrained: its numbers carry no meaning)" };
+            lines.push(format!("  bundle    {}{trained}, {} files verified", bundle.name, bundle.verified_files));
+            let feature = |feature: &FeatureReport| {
+                let FeatureSpec { encoder, width, row, .. } = &feature.spec;
+                format!("  feature   {:<20} {encoder}, {width} wide, a row a {row}", feature.folder)
+            };
+            lines.extend(bundle.features.iter().map(feature));
+        }
+        Err(error) => {
+            lines.push(format!("  bundle    error: {error}"));
+            lines.extend(hint.map(|hint| format!("            hint: {hint}")));
+        }
+    }
+    lines.join("\n") + "\n"
+}

@@ -1,0 +1,43 @@
+//! Printing: data to stdout, everything else to stderr.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use affekt_core::Explain;
+use affekt_report::{Failure, text};
+use serde::Serialize;
+
+/// Prints data to stdout. A reader that has gone away (`| head`) is no error.
+pub fn data(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Prints one JSON object on a line of its own.
+pub fn json(value: &impl Serialize) {
+    let line = serde_json::to_string(value).expect("reports are plain data");
+    data(&(line + "\n"));
+}
+
+/// Prints to stderr.
+pub fn note(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Tells why `input` failed: as JSON on stdout, or for people on stderr.
+pub fn failed(input: &str, error: &dyn Explain, as_json: bool) {
+    let failure = Failure::new(input, error);
+    if as_json {
+        json(&failure);
+    } else {
+        note(&text::failure(&failure));
+    }
+}
+
+/// The exit code of a run over several inputs: 0 all done, 2 some failed, 1 all failed.
+pub fn exit_code(inputs: usize, failures: usize) -> ExitCode {
+    match failures {
+        0 => ExitCode::SUCCESS,
+        failures if failures < inputs => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,57 @@
+//! What a run shows while it works, on stderr: a line that renews itself on a terminal, lines with `--verbose`, else
+//! nothing.
+
+use std::io::IsTerminal;
+
+use affekt_core::{Event, Reporter};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::Global;
+use crate::output;
+
+/// The reporter of the command line.
+pub struct Progress {
+    bar: Option<ProgressBar>,
+    verbose: bool,
+}
+
+impl Progress {
+    /// What the flags and the terminal ask for.
+    pub fn new(global: &Global) -> Self {
+        let shown = !global.quiet && !global.no_progress && !global.verbose && std::io::stderr().is_terminal();
+        let bar = shown.then(|| {
+            let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
+            let bar = ProgressBar::new_spinner();
+            bar.set_style(style.expect("a constant template"));
+            bar.enable_steady_tick(std::time::Duration::from_millis(120));
+            bar
+        });
+        Self { bar, verbose: global.verbose }
+    }
+
+    /// Clears the line, so that a result can be printed.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Reporter for Progress {
+    fn report(&self, event: &Event) {
+        if self.verbose {
+            let line = serde_json::to_string(event).expect("events are plain data");
+            output::note(&(line + "\n"));
+        }
+        let Some(bar) = &self.bar else { return };
+        match event {
+            Event::Input { name, index, count } => bar.set_prefix(format!("[{}/{count}] {name}:", index + 1)),
+            Event::Started { stage } => bar.set_message(stage.name()),
+            Event::Advanced { stage, done, total: Some(total) } => {
+                bar.set_message(format!("{} {done}/{total}", stage.name()));
+            }
+            Event::Advanced { stage, done, total: None } => bar.set_message(format!("{} {done}", stage.name())),
+            Event::Finished { .. } => {}
+        }
+    }
+}

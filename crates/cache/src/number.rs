@@ -1,0 +1,87 @@
+//! How numbers are kept.
+
+use affekt_core::FeatureSpec;
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use crate::Error;
+
+/// Storage type of the numbers of a feature; little-endian.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Number {
+    /// IEEE single precision.
+    F32,
+    /// IEEE half precision.
+    F16,
+    /// The upper half of a single.
+    Bf16,
+}
+
+impl Number {
+    /// The type that `spec` names.
+    pub fn of(spec: &FeatureSpec) -> Result<Self, Error> {
+        match spec.dtype.as_str() {
+            "f32" => Ok(Self::F32),
+            "f16" => Ok(Self::F16),
+            "bf16" => Ok(Self::Bf16),
+            other => Err(Error::UnknownNumber(other.to_owned())),
+        }
+    }
+
+    /// Bytes a number.
+    pub fn size(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// `numbers` as they are kept, rounded to nearest where the type is narrower.
+    pub fn encode(self, numbers: &[f32]) -> Vec<u8> {
+        let numbers = numbers.iter();
+        match self {
+            Self::F32 => numbers.flat_map(|number| number.to_le_bytes()).collect(),
+            Self::F16 => numbers.flat_map(|number| f16::from_f32(*number).to_le_bytes()).collect(),
+            Self::Bf16 => numbers.flat_map(|number| bf16::from_f32(*number).to_le_bytes()).collect(),
+        }
+    }
+
+    /// The numbers of `bytes`; bytes after the last whole number are left out.
+    pub fn decode(self, bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+        bytes.chunks_exact(self.size()).map(move |chunk| match (self, chunk) {
+            (Self::F16, &[a, b]) => f16::from_le_bytes([a, b]).to_f32(),
+            (Self::Bf16, &[a, b]) => bf16::from_le_bytes([a, b]).to_f32(),
+            (_, &[a, b, c, d]) => f32::from_le_bytes([a, b, c, d]),
+            _ => unreachable!("chunks have the size of the type"),
+        })
+    }
+
+    pub(crate) fn dtype(self) -> Dtype {
+        match self {
+            Self::F32 => Dtype::F32,
+            Self::F16 => Dtype::F16,
+            Self::Bf16 => Dtype::BF16,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_back_in_each_type() {
+        let numbers = [0.0, -1.5, 0.25, 1024.0];
+        for number in [Number::F32, Number::F16, Number::Bf16] {
+            let bytes = number.encode(&numbers);
+            assert_eq!(bytes.len(), numbers.len() * number.size());
+            assert_eq!(number.decode(&bytes).collect::<Vec<_>>(), numbers, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_narrow_type_cannot_hold_becomes_infinite() {
+        let bytes = Number::F16.encode(&[1e6]);
+        assert_eq!(Number::F16.decode(&bytes).next(), Some(f32::INFINITY));
+    }
+}

@@ -1,0 +1,33 @@
+//! What a face detector is.
+
+use affekt_core::RgbImage;
+
+use crate::{Error, Point, Rect};
+
+/// A face found in a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detection {
+    /// Where, in pixels of the whole picture.
+    pub bbox: Rect,
+    /// How sure the detector is, on a scale of its own: comparable between faces that the same detector found.
+    pub score: f32,
+    /// The eyes, the tip of the nose and the corners of the mouth, those on the picture's left first, where the
+    /// detector finds them.
+    pub landmarks: Option<[Point; 5]>,
+}
+
+/// Finds faces in a picture.
+pub trait FaceDetector: Send {
+    /// Name, version and settings as one word, for the feature spec: results of equal names are interchangeable.
+    fn name(&self) -> &str;
+
+    /// All faces of a picture, best first. A picture without a face, or too small to hold one, has none; that is no
+    /// error.
+    fn detect(&mut self, image: &RgbImage) -> Result<Vec<Detection>, Error>;
+
+    /// The faces of several pictures, in their order; the same as one by one, and quicker where the detector can share
+    /// the work out.
+    fn detect_batch(&mut self, images: &[&RgbImage]) -> Result<Vec<Vec<Detection>>, Error> {
+        images.iter().map(|image| self.detect(image)).collect()
+    }
+}

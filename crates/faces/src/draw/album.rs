@@ -1,0 +1,143 @@
+//! Sampled frames of a clip, kept small until it is known whose face is the speaker's.
+
+use std::path::{Path, PathBuf};
+
+use affekt_core::{Frame, RgbImage, Seconds};
+
+use super::canvas::{Colour, label, outline};
+use super::sheet;
+use crate::{Error, FaceTrack, Mark, resize, write_image};
+
+/// The speaker's colour.
+pub(super) const SPEAKER: Colour = [40, 220, 90];
+/// Where the speaker's box is interpolated.
+pub(super) const BETWEEN: Colour = [150, 215, 60];
+/// Tracks that were not chosen.
+const OTHER: Colour = [255, 180, 40];
+/// Faces seen only once.
+const FALSE_ALARM: Colour = [190, 190, 190];
+
+const BLACK: Colour = [0; 3];
+
+/// Collects frames while they stream by, evenly spread over a clip of unknown length, and draws what became of them.
+pub struct Album {
+    wanted: usize,
+    longest: usize,
+    stride: usize,
+    seen: usize,
+    samples: Vec<Sample>,
+}
+
+/// A frame that was kept.
+pub(super) struct Sample {
+    /// Count of frames before it.
+    pub(super) position: usize,
+    pub(super) time: Seconds,
+    /// Reduced picture.
+    pub(super) image: RgbImage,
+    /// Its pixels per pixel of the frame.
+    scale: f32,
+}
+
+impl Album {
+    /// An album that keeps at least `wanted` frames of a clip that has so many, and fewer than twice as many, reduced
+    /// so that no side is longer than `longest` pixels.
+    pub fn new(wanted: usize, longest: usize) -> Self {
+        Self { wanted: wanted.max(1), longest: longest.max(1), stride: 1, seen: 0, samples: Vec::new() }
+    }
+
+    /// Shows the album the next frame; call it for every frame that the [`crate::Tracker`] gets.
+    pub fn see(&mut self, frame: &Frame) {
+        let position = self.seen;
+        self.seen += 1;
+        let (width, height) = (frame.image.width, frame.image.height);
+        if !position.is_multiple_of(self.stride) || width == 0 || height == 0 {
+            return;
+        }
+        let scale = (self.longest as f32 / width.max(height) as f32).min(1.0);
+        let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
+        let image =
+            if scale < 1.0 { resize(&frame.image, size(width), size(height)) } else { frame.image.clone() };
+        self.samples.push(Sample { position, time: frame.time, image, scale });
+        if self.samples.len() >= 2 * self.wanted {
+            self.stride *= 2;
+            self.samples.retain(|sample| sample.position.is_multiple_of(self.stride));
+        }
+    }
+
+    /// Writes into `folder`, which is made where it is absent: `NAME.sheet.png`, the contact sheet, and for each kept
+    /// frame `NAME.SECONDS.jpg`. Returns the paths, the sheet first.
+    pub fn save(&self, folder: &Path, name: &str, track: &FaceTrack) -> Result<Vec<PathBuf>, Error> {
+        std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.into(), source })?;
+        let mut paths = vec![folder.join(format!("{name}.sheet.png"))];
+        write_image(&paths[0], &self.sheet(name, track))?;
+        for sample in &self.samples {
+            let path = folder.join(format!("{name}.{:08.3}s.jpg", sample.time.0));
+            write_image(&path, &sample.draw(track))?;
+            paths.push(path);
+        }
+        Ok(paths)
+    }
+
+    /// The contact sheet: what was found, coverage over time, the crops, the frames.
+    pub fn sheet(&self, title: &str, track: &FaceTrack) -> RgbImage {
+        sheet::draw(title, track, &self.samples)
+    }
+}
+
+impl Sample {
+    /// The frame with its boxes: the speaker's thick, all others thin, each with its score.
+    pub(super) fn draw(&self, track: &FaceTrack) -> RgbImage {
+        let mut image = self.image.clone();
+        let thin = (image.width.max(image.height) / 400).max(1) as i64;
+        let marks = track.marks.get(self.position).map_or(&[][..], Vec::as_slice);
+        let is_speaker = |mark: &Mark| mark.track.is_some() && mark.track == track.speaker;
+        // The speaker last, so that its box lies on top.
+        for mark in marks.iter().filter(|mark| !is_speaker(mark)) {
+            let colour = if mark.track.is_some() { OTHER } else { FALSE_ALARM };
+            self.draw_mark(&mut image, mark, thin, colour);
+        }
+        for mark in marks.iter().filter(|mark| is_speaker(mark)) {
+            self.draw_mark(&mut image, mark, 4 * thin, if mark.interpolated { BETWEEN } else { SPEAKER });
+        }
+        label(&mut image, 0, 0, BLACK, [255; 3], &format!("{:.2} s", self.time.0));
+        image
+    }
+
+    fn draw_mark(&self, image: &mut RgbImage, mark: &Mark, thickness: i64, colour: Colour) {
+        let rect = mark.bbox.scaled(self.scale);
+        outline(image, &rect, thickness, colour);
+        let sign = if mark.interpolated { "~" } else { "" };
+        let above = (rect.y.round() as i64 - 12).max(12);
+        label(image, rect.x.round() as i64, above, colour, BLACK, &format!("{sign}{:.1}", mark.score));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(index: usize) -> Frame {
+        Frame { index, time: Seconds(index as f64 / 25.0), image: RgbImage::black(64, 48) }
+    }
+
+    #[test]
+    fn samples_stay_few_and_even() {
+        for frames in [0, 1, 5, 23, 24, 25, 1000, 100_000] {
+            let mut album = Album::new(12, 16);
+            (0..frames).for_each(|index| album.see(&frame(index)));
+            let kept: Vec<usize> = album.samples.iter().map(|sample| sample.position).collect();
+            assert!(kept.len() >= 12.min(frames) && kept.len() < 24, "{frames}: {}", kept.len());
+            assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == album.stride), "{kept:?}");
+            assert!(album.samples.iter().all(|sample| (sample.image.width, sample.image.height) == (16, 12)));
+        }
+    }
+
+    #[test]
+    fn an_album_of_nothing_has_a_sheet_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Album::new(4, 100).save(folder.path(), "empty", &FaceTrack::default()).unwrap();
+        assert_eq!(paths, [folder.path().join("empty.sheet.png")]);
+        assert!(crate::read_image(&paths[0]).unwrap().width > 0);
+    }
+}

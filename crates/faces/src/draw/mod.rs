@@ -1,0 +1,13 @@
+//! Pictures to judge a track by at a glance.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`canvas`] | lines, boxes, text on a picture |
+//! | [`album`] | [`Album`]: sampled frames, with their boxes once the speaker is known |
+//! | `sheet` | the contact sheet |
+
+pub mod album;
+pub mod canvas;
+mod sheet;
+
+pub use album::Album;

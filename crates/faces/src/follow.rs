@@ -1,0 +1,257 @@
+//! Tracks in the making: which detection continues which face, and the crops of each.
+
+use affekt_core::Seconds;
+
+use crate::speaker::{Face, FaceTrack, Mark, TrackSummary};
+use crate::track::{HELD_BYTES, Held};
+use crate::{Detection, Rect, crop};
+
+/// Least overlap (IoU) of a detection with the last one of its track. Between key frames a quickly turning head keeps
+/// 0.2; faces of two people side by side have none.
+const MIN_OVERLAP: f32 = 0.2;
+
+/// Seconds without a detection that interpolation bridges.
+const MAX_GAP: f64 = 0.5;
+
+/// Seconds without a detection after which a track ends, and a face in its place is a new one.
+const MAX_ABSENCE: f64 = 2.0;
+
+/// Faces followed at once, the largest first.
+const MAX_FACES: usize = 8;
+
+/// A face on a key frame.
+#[derive(Clone, Copy)]
+struct Sighting {
+    position: usize,
+    time: f64,
+    bbox: Rect,
+    score: f32,
+}
+
+/// A run of key frames whose gaps are small enough to interpolate over. The box of each is smoothed with its
+/// neighbours', weights 1 2 1, so it is known when the next one is.
+struct Run {
+    before: Option<Sighting>,
+    last: Sighting,
+    /// `before`, smoothed: the end of what is cropped so far.
+    done: Option<Sighting>,
+}
+
+/// A face that is being followed.
+struct Track {
+    id: usize,
+    last: Sighting,
+    run: Option<Run>,
+    summary: TrackSummary,
+    faces: Vec<(usize, Face)>,
+}
+
+/// A mark whose track may still turn out to be a false alarm.
+struct RawMark {
+    position: usize,
+    id: usize,
+    mark: Mark,
+}
+
+/// All tracks of a clip.
+#[derive(Default)]
+pub(crate) struct Tracks {
+    followed: Vec<Track>,
+    /// Of the ended tracks only the heaviest can win: weights never shrink. The others keep no crops.
+    best: Option<Track>,
+    ended: Vec<(usize, TrackSummary)>,
+    marks: Vec<RawMark>,
+    begun: usize,
+    keys: usize,
+}
+
+impl Tracks {
+    /// Takes the detections of the key frame at `position`; returns the first position whose frame is still needed.
+    pub(crate) fn observe(&mut self, position: usize, detections: &[Detection], held: &Held) -> usize {
+        self.keys += 1;
+        let time = held.frame(position).time.0;
+        let sightings = largest(detections).map(|found| Sighting {
+            position,
+            time,
+            bbox: found.bbox,
+            score: found.score,
+        });
+        let sightings: Vec<Sighting> = sightings.collect();
+        let matches = self.associate(&sightings);
+        for (&sighting, track) in sightings.iter().zip(matches) {
+            match track {
+                Some(index) => self.followed[index].see(sighting, held, &mut self.marks),
+                None if self.followed.len() < MAX_FACES => self.begin(sighting),
+                None => {}
+            }
+        }
+        self.let_go(position, time, held);
+        let needed = self.followed.iter().filter_map(Track::needs).min();
+        needed.unwrap_or(position + 1)
+    }
+
+    /// For each sighting the followed track that it continues: the pairs of largest overlap first, each taken once.
+    fn associate(&self, sightings: &[Sighting]) -> Vec<Option<usize>> {
+        let mut pairs = Vec::new();
+        for (seen, sighting) in sightings.iter().enumerate() {
+            for (index, track) in self.followed.iter().enumerate() {
+                let overlap = sighting.bbox.iou(&track.last.bbox);
+                if overlap >= MIN_OVERLAP {
+                    pairs.push((overlap, seen, index));
+                }
+            }
+        }
+        pairs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let mut matches = vec![None; sightings.len()];
+        for (_, seen, index) in pairs {
+            if matches[seen].is_none() && !matches.contains(&Some(index)) {
+                matches[seen] = Some(index);
+            }
+        }
+        matches
+    }
+
+    fn begin(&mut self, sighting: Sighting) {
+        self.followed.push(Track::new(self.begun, sighting));
+        self.begun += 1;
+    }
+
+    /// Closes what the frame at `position` shows to be over.
+    fn let_go(&mut self, position: usize, time: f64, held: &Held) {
+        for track in &mut self.followed {
+            let last = track.last;
+            let missed = last.position != position;
+            let too_long =
+                time - last.time > MAX_GAP || held.bytes_between(last.position, position) > HELD_BYTES;
+            if missed && too_long {
+                track.close(held, &mut self.marks);
+            }
+        }
+        let over = |track: &mut Track| time - track.last.time > MAX_ABSENCE;
+        for track in self.followed.extract_if(.., over).collect::<Vec<_>>() {
+            self.end(track);
+        }
+    }
+
+    /// Keeps an ended track, where it is one: a single sighting in several key frames is a false alarm.
+    fn end(&mut self, track: Track) {
+        if track.summary.detections < 2.min(self.keys) {
+            return;
+        }
+        self.ended.push((track.id, track.summary));
+        if self.best.as_ref().is_none_or(|best| best.summary.weight < track.summary.weight) {
+            self.best = Some(track);
+        }
+    }
+
+    /// Closes all tracks and chooses the speaker. `times` has the time of every frame of the clip.
+    pub(crate) fn finish(mut self, held: &Held, times: Vec<Seconds>, recipe: Vec<String>) -> FaceTrack {
+        for mut track in std::mem::take(&mut self.followed) {
+            track.close(held, &mut self.marks);
+            self.end(track);
+        }
+        self.ended.sort_by_key(|&(id, _)| id);
+        let index = |id: usize| self.ended.iter().position(|&(ended, _)| ended == id);
+        let mut result = FaceTrack {
+            faces: vec![None; times.len()],
+            marks: vec![Vec::new(); times.len()],
+            times,
+            tracks: self.ended.iter().map(|&(_, summary)| summary).collect(),
+            speaker: self.best.as_ref().and_then(|best| index(best.id)),
+            recipe,
+        };
+        for RawMark { position, id, mark } in &self.marks {
+            result.marks[*position].push(Mark { track: index(*id), ..*mark });
+        }
+        for (position, face) in self.best.into_iter().flat_map(|best| best.faces) {
+            result.faces[position] = Some(face);
+        }
+        result
+    }
+}
+
+impl Track {
+    fn new(id: usize, first: Sighting) -> Self {
+        let time = Seconds(first.time);
+        let summary = TrackSummary { start: time, end: time, frames: 0, detections: 1, weight: 0.0 };
+        let run = Some(Run { before: None, last: first, done: None });
+        Self { id, last: first, run, summary, faces: Vec::new() }
+    }
+
+    fn see(&mut self, sighting: Sighting, held: &Held, marks: &mut Vec<RawMark>) {
+        self.summary.detections += 1;
+        self.last = sighting;
+        let run = match self.run.take() {
+            None => Run { before: None, last: sighting, done: None },
+            Some(run) => {
+                let smooth = run.smooth_last(&sighting);
+                self.take(run.done, smooth, held, marks);
+                Run { before: Some(run.last), last: sighting, done: Some(smooth) }
+            }
+        };
+        self.run = Some(run);
+    }
+
+    /// Ends the current run of key frames; a later sighting opens another.
+    fn close(&mut self, held: &Held, marks: &mut Vec<RawMark>) {
+        if let Some(run) = self.run.take() {
+            let smooth = run.smooth_last(&run.last);
+            self.take(run.done, smooth, held, marks);
+        }
+    }
+
+    /// The first frame that is needed to go on.
+    fn needs(&self) -> Option<usize> {
+        self.run.as_ref().map(|run| run.done.map_or(run.last.position, |done| done.position + 1))
+    }
+
+    /// Crops the frames after `from` up to and including `to`.
+    fn take(&mut self, from: Option<Sighting>, to: Sighting, held: &Held, marks: &mut Vec<RawMark>) {
+        let first = from.map_or(to.position, |from| from.position + 1);
+        for position in first..=to.position {
+            let frame = held.frame(position);
+            let between = from.filter(|_| position < to.position);
+            let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
+            let (bbox, score, interpolated) = (at.bbox, at.score, between.is_some());
+            self.faces
+                .push((position, Face { bbox, score, crop: crop::crop(&frame.image, &bbox), interpolated }));
+            marks.push(RawMark {
+                position,
+                id: self.id,
+                mark: Mark { track: None, bbox, score, interpolated },
+            });
+            let pixels = frame.image.width * frame.image.height;
+            self.summary.weight += f64::from(bbox.area()) / pixels as f64;
+            self.summary.frames += 1;
+            self.summary.end = frame.time;
+        }
+    }
+}
+
+impl Run {
+    /// The last sighting, smoothed with the one before it and `next`; at the ends it stands in for a missing one.
+    fn smooth_last(&self, next: &Sighting) -> Sighting {
+        let before = self.before.unwrap_or(self.last);
+        let sides = before.bbox.lerp(&next.bbox, 0.5);
+        Sighting { bbox: self.last.bbox.lerp(&sides, 0.5), ..self.last }
+    }
+}
+
+impl Sighting {
+    /// What lies at `position`, `time` on the way to `to`.
+    fn towards(&self, to: &Self, position: usize, time: f64) -> Self {
+        let by_time = (time - self.time) / (to.time - self.time);
+        let by_position = (position - self.position) as f64 / (to.position - self.position) as f64;
+        // Times that do not increase say nothing.
+        let t = if (0.0..=1.0).contains(&by_time) { by_time } else { by_position } as f32;
+        let score = self.score + (to.score - self.score) * t;
+        Self { position, time, bbox: self.bbox.lerp(&to.bbox, t), score }
+    }
+}
+
+/// The detections that are followed: the largest ones.
+fn largest(detections: &[Detection]) -> impl Iterator<Item = &Detection> {
+    let mut sorted: Vec<_> = detections.iter().collect();
+    sorted.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
+    sorted.into_iter().take(MAX_FACES)
+}

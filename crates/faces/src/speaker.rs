@@ -1,0 +1,136 @@
+//! The result of tracking, and who the speaker is.
+
+use affekt_core::{RgbImage, Seconds};
+
+use crate::Rect;
+
+/// The speaker's face in one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Face {
+    /// Its box, smoothed over time, in pixels of the frame.
+    pub bbox: Rect,
+    /// The detector's score; between key frames the mean of its neighbours', by distance.
+    pub score: f32,
+    /// 112 x 112 pixels as [`crate::crop()`] cuts them.
+    pub crop: RgbImage,
+    /// Whether the box stems from the frames around this one, where the detector did not look here or saw nothing.
+    pub interpolated: bool,
+}
+
+/// Any tracked face in one frame, without its picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mark {
+    /// Index into [`FaceTrack::tracks`]; `None` for a face seen once and never again, which counts as a false alarm.
+    pub track: Option<usize>,
+    /// Its box.
+    pub bbox: Rect,
+    /// As [`Face::score`].
+    pub score: f32,
+    /// As [`Face::interpolated`].
+    pub interpolated: bool,
+}
+
+/// What is known of one track.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrackSummary {
+    /// Time of its first frame.
+    pub start: Seconds,
+    /// Time of its last frame.
+    pub end: Seconds,
+    /// Frames in which it has a box.
+    pub frames: usize,
+    /// Key frames on which the detector found it.
+    pub detections: usize,
+    /// Sum over its frames of the share of the picture that its box covers: large and lasting faces weigh most.
+    pub weight: f64,
+}
+
+/// The speaker's face over a clip. Every frame that was pushed has its place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FaceTrack {
+    /// The speaker's face in each frame, where there is one.
+    pub faces: Vec<Option<Face>>,
+    /// Presentation time of each frame.
+    pub times: Vec<Seconds>,
+    /// All faces in each frame, to look at.
+    pub marks: Vec<Vec<Mark>>,
+    /// All tracks, by first appearance.
+    pub tracks: Vec<TrackSummary>,
+    /// Which of them is the speaker: the one of the largest weight.
+    pub speaker: Option<usize>,
+    /// Detector, tracking and crop, as words for a feature spec.
+    pub recipe: Vec<String>,
+}
+
+/// A second track of at least this share of the speaker's weight makes the choice doubtful.
+const RIVAL_SHARE: f64 = 0.4;
+
+impl FaceTrack {
+    /// Number of frames.
+    pub fn frames(&self) -> usize {
+        self.faces.len()
+    }
+
+    /// Number of frames in which the speaker's face is seen.
+    pub fn with_face(&self) -> usize {
+        self.faces.iter().flatten().count()
+    }
+
+    /// Share of frames with the speaker's face, 0 to 1; 0 without frames.
+    pub fn coverage(&self) -> f64 {
+        self.with_face() as f64 / self.frames().max(1) as f64
+    }
+
+    /// For each frame, whether the speaker's face is seen.
+    pub fn valid(&self) -> Vec<bool> {
+        self.faces.iter().map(Option::is_some).collect()
+    }
+
+    /// Weight of the heaviest other track in weights of the speaker's; `None` with fewer than two tracks.
+    pub fn rival(&self) -> Option<f64> {
+        let speaker = self.speaker?;
+        let others = self.tracks.iter().enumerate().filter(|&(index, _)| index != speaker);
+        let second = others.map(|(_, track)| track.weight).max_by(f64::total_cmp)?;
+        Some(second / self.tracks[speaker].weight)
+    }
+
+    /// A sentence for the user where tracks compete, so that the choice of the speaker may be wrong.
+    pub fn warning(&self) -> Option<String> {
+        let share = self.rival().filter(|&share| share >= RIVAL_SHARE)?;
+        Some(format!(
+            "{} faces compete to be the speaker: the second weighs {:.0}% of the chosen one (area summed over frames)",
+            self.tracks.len(),
+            100.0 * share
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_weights(weights: &[f64], speaker: Option<usize>) -> FaceTrack {
+        let track = |&weight| TrackSummary {
+            start: Seconds(0.0),
+            end: Seconds(1.0),
+            frames: 9,
+            detections: 3,
+            weight,
+        };
+        FaceTrack { tracks: weights.iter().map(track).collect(), speaker, ..FaceTrack::default() }
+    }
+
+    #[test]
+    fn only_a_heavy_rival_is_worth_a_warning() {
+        assert_eq!(with_weights(&[], None).warning(), None);
+        assert_eq!(with_weights(&[1.0], Some(0)).warning(), None);
+        assert_eq!(with_weights(&[0.1, 1.0], Some(1)).warning(), None);
+        let warning = with_weights(&[0.5, 1.0, 0.1], Some(1)).warning().unwrap();
+        assert!(warning.starts_with("3 faces compete") && warning.contains("50%"), "{warning}");
+    }
+
+    #[test]
+    fn no_frames_are_no_coverage() {
+        assert_eq!(FaceTrack::default().coverage(), 0.0);
+    }
+}

@@ -1,0 +1,140 @@
+//! From a stream of frames to the speaker's face, in flat memory.
+//!
+//! Detection runs on key frames, ten a second; between them boxes are interpolated. On 14 clips of talking heads the
+//! detector's boxes shake by a tenth of their size from frame to frame, so key boxes are smoothed over three key
+//! frames. Overlap with the clip's own smooth path (mean IoU): 0.93 with every frame detected and nothing smoothed,
+//! 0.94 for ten a second, 0.955 for ten a second smoothed, 0.94 for six a second either way.
+
+use std::collections::VecDeque;
+
+use affekt_core::{Frame, Seconds};
+
+use crate::follow::Tracks;
+use crate::{Error, FaceDetector, FaceTrack, crop};
+
+/// Name of what this file and its helper do, for the feature spec; a change of any number needs a new one.
+const RECIPE: &str = "track-10hz-smooth3-v1";
+
+/// Time between key frames in seconds, a little less than the tenth that three frames at 30 a second take.
+const KEY_INTERVAL: f64 = 0.099;
+
+/// Key frames that are detected together, on as many cores.
+const BATCH: usize = 4;
+
+/// Bytes of frames held back at most, whatever their size and rate. Large frames become key frames sooner, and large
+/// gaps are not bridged.
+pub(crate) const HELD_BYTES: usize = 128 << 20;
+
+/// Follows faces through a stream of frames.
+///
+/// Holds the few frames that await the next key frame, and 37 KB a frame for the faces that may turn out to be the
+/// speaker.
+pub struct Tracker<'d> {
+    detector: &'d mut dyn FaceDetector,
+    held: Held,
+    pending: Vec<usize>,
+    last_key: Option<(usize, Seconds)>,
+    bytes_since_key: usize,
+    times: Vec<Seconds>,
+    tracks: Tracks,
+}
+
+impl<'d> Tracker<'d> {
+    /// Starts a clip.
+    pub fn new(detector: &'d mut dyn FaceDetector) -> Self {
+        Self {
+            detector,
+            held: Held::default(),
+            pending: Vec::new(),
+            last_key: None,
+            bytes_since_key: 0,
+            times: Vec::new(),
+            tracks: Tracks::default(),
+        }
+    }
+
+    /// What makes the crops what they are, as words for a feature spec: detector, tracking, crop.
+    pub fn recipe(detector: &dyn FaceDetector) -> Vec<String> {
+        vec![detector.name().to_owned(), RECIPE.to_owned(), crop::RECIPE.to_owned()]
+    }
+
+    /// Takes the next frame in presentation order.
+    pub fn push(&mut self, frame: Frame) -> Result<(), Error> {
+        self.bytes_since_key += frame.image.data.len();
+        if self.is_key(frame.time) {
+            self.mark_key(self.times.len(), frame.time);
+        }
+        self.times.push(frame.time);
+        self.held.frames.push_back(frame);
+        if self.pending.len() >= BATCH || self.held.bytes() >= HELD_BYTES {
+            self.detect()?;
+        }
+        Ok(())
+    }
+
+    /// Ends the clip and chooses the speaker. A clip without a face is a result like any other.
+    pub fn finish(mut self) -> Result<FaceTrack, Error> {
+        // The last frame is a key frame, so that those before it have something to be interpolated to.
+        if let Some((last, &time)) = self.times.iter().enumerate().next_back()
+            && self.last_key.is_none_or(|(key, _)| key != last)
+        {
+            self.mark_key(last, time);
+        }
+        self.detect()?;
+        Ok(self.tracks.finish(&self.held, self.times, Self::recipe(self.detector)))
+    }
+
+    fn mark_key(&mut self, position: usize, time: Seconds) {
+        self.pending.push(position);
+        self.last_key = Some((position, time));
+        self.bytes_since_key = 0;
+    }
+
+    fn is_key(&self, time: Seconds) -> bool {
+        let Some((_, last)) = self.last_key else { return true };
+        let since = time.0 - last.0;
+        // Time may stand still or run backwards in a damaged file.
+        !(0.0..KEY_INTERVAL).contains(&since) || self.bytes_since_key >= HELD_BYTES / 4
+    }
+
+    /// Detects on the pending key frames and lets go of the frames that no open track needs.
+    fn detect(&mut self) -> Result<(), Error> {
+        let pending = std::mem::take(&mut self.pending);
+        let images: Vec<_> = pending.iter().map(|&key| &self.held.frame(key).image).collect();
+        let found = self.detector.detect_batch(&images)?;
+        for (key, detections) in pending.into_iter().zip(found) {
+            let needed = self.tracks.observe(key, &detections, &self.held);
+            self.held.drop_before(needed);
+        }
+        Ok(())
+    }
+}
+
+/// Frames that are not done with, by position in the clip.
+#[derive(Default)]
+pub(crate) struct Held {
+    first: usize,
+    frames: VecDeque<Frame>,
+}
+
+impl Held {
+    /// The frame at `position`, which must be held.
+    pub(crate) fn frame(&self, position: usize) -> &Frame {
+        &self.frames[position - self.first]
+    }
+
+    /// Bytes of the frames from `position` on, up to and including `end`.
+    pub(crate) fn bytes_between(&self, position: usize, end: usize) -> usize {
+        (position.max(self.first)..=end).map(|at| self.frame(at).image.data.len()).sum()
+    }
+
+    fn bytes(&self) -> usize {
+        self.frames.iter().map(|frame| frame.image.data.len()).sum()
+    }
+
+    fn drop_before(&mut self, position: usize) {
+        while self.first < position && self.frames.pop_front().is_some() {
+            self.first += 1;
+        }
+    }
+}

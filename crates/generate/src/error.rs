@@ -1,0 +1,58 @@
+//! What can be wrong with a generation.
+
+use affekt_core::feature::BadLayerRule;
+use affekt_core::{ErrorKind, Explain};
+
+/// Errors of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A setting that no search can run with.
+    #[error("{name} is {value}, wanted {wanted}")]
+    BadSetting {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it should be.
+        wanted: &'static str,
+    },
+    /// Hidden states that the network does not have.
+    #[error(transparent)]
+    Layers(#[from] BadLayerRule),
+    /// A prompt that is not one sequence of at least one position.
+    #[error("a prompt of shape {got:?}, wanted (1, t, width) with t at least 1")]
+    BadPrompt {
+        /// Its shape.
+        got: Vec<usize>,
+    },
+    /// Scores that are not numbers.
+    #[error("the language model's scores are not numbers (NaN or infinite) at step {step}")]
+    NotFinite {
+        /// The step, from 0.
+        step: usize,
+    },
+    /// The tensor library's word.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+}
+
+impl Explain for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::BadSetting { .. } | Self::Layers(_) => ErrorKind::BadConfig,
+            Self::BadPrompt { .. } => ErrorKind::BadInput,
+            Self::NotFinite { .. } => ErrorKind::BadModel,
+            Self::Tensor(_) => ErrorKind::Internal,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFinite { .. } => {
+                Some("check the weights and the input for NaN; in f16, try --dtype f32 or bf16".into())
+            }
+            Self::Layers(_) => Some("entries run from 0, the embeddings, or back from -1, the last".into()),
+            Self::BadSetting { .. } | Self::BadPrompt { .. } | Self::Tensor(_) => None,
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! One pass over a span of a recording.
+
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
+
+use affekt_core::{Frame, RgbImage, Seconds, Span, Waveform};
+use ffmpeg_next::Packet;
+
+use crate::audio::{AudioReader, Grid};
+use crate::error::Error;
+use crate::ffi;
+use crate::info::MediaInfo;
+use crate::plain::PlainReader;
+use crate::source::{Source, StreamClock};
+use crate::timeline::Timeline;
+use crate::video::VideoReader;
+use crate::warning::{Track, Warning};
+
+/// Spans that start earlier than this are decoded from the beginning: a seek would gain nothing.
+const SEEK_FROM: f64 = 2.0;
+/// No container interleaves its streams worse than this, in seconds: packets later than that end the pass.
+const INTERLEAVING: f64 = 10.0;
+/// After so many failed reads in a row the container is given up.
+const BROKEN_READS: usize = 100;
+
+/// Which streams to decode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// The sound.
+    pub audio: bool,
+    /// The picture.
+    pub video: bool,
+}
+
+impl Want {
+    /// Both.
+    pub const ALL: Self = Self { audio: true, video: true };
+    /// The sound only; the picture is not even demuxed.
+    pub const AUDIO: Self = Self { audio: true, video: false };
+    /// The picture only.
+    pub const VIDEO: Self = Self { audio: false, video: true };
+}
+
+/// What a span held, beside the frames that went to the caller.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Facts from the headers.
+    pub info: MediaInfo,
+    /// The span that was really covered: its end lies inside the recording.
+    pub span: Span,
+    /// The sound: mono, 16 kHz, exactly `span` long, silent where nothing sounds; `None` where it was not wanted, does
+    /// not exist or cannot be decoded.
+    pub waveform: Option<Waveform>,
+    /// Frames handed out.
+    pub frames: usize,
+    /// What is missing or damaged.
+    pub warnings: Vec<Warning>,
+}
+
+/// Decodes what `want` names of the `span` of the media file at `path`.
+///
+/// Frames go to `on_frame` in the order of presentation, each as soon as it is decoded and none kept: memory does not
+/// grow with their number. `ControlFlow::Break` asks for no more frames; the sound is still read to the end of the span.
+/// A frame belongs to the span if its timestamp does. A span that ends after the recording is clipped.
+///
+/// # Errors
+/// See [`Error`]. Damage and missing streams are [`Warning`]s as long as anything could be decoded.
+pub fn decode(
+    path: impl AsRef<Path>,
+    span: Span,
+    want: Want,
+    on_frame: impl FnMut(Frame) -> ControlFlow<()>,
+) -> Result<Decoded, Error> {
+    let source = Source::open(path.as_ref())?;
+    if let Some(duration) =
+        source.info.duration.filter(|duration| source.duration_is_known && span.start >= *duration)
+    {
+        return Err(Error::BadSpan { path: source.path, start: span.start, duration });
+    }
+    let mut pass = Pass::new(source, span, want);
+    match PlainReader::open(&pass.source).filter(|_| want.audio) {
+        Some(plain) => pass.read_plain(plain),
+        None => pass.read_container(on_frame)?,
+    }
+    pass.conclude(span)
+}
+
+/// The state of one pass.
+struct Pass {
+    source: Source,
+    window: Range<f64>,
+    want: Want,
+    warnings: Vec<Warning>,
+    /// Where each stream's decoded content ends.
+    ends: Vec<f64>,
+    timeline: Option<Timeline>,
+    frames: usize,
+    stopped: bool,
+}
+
+impl Pass {
+    fn new(source: Source, span: Span, want: Want) -> Self {
+        let window = span.start.0..span.end.map_or(f64::INFINITY, |end| end.0);
+        let mut warnings = Vec::new();
+        if want.audio && source.audio.is_none() {
+            warnings.push(Warning::Missing(Track::Audio));
+        }
+        if want.video && source.video.is_none() {
+            warnings.push(Warning::Missing(Track::Video));
+        }
+        Self { source, window, want, warnings, ends: Vec::new(), timeline: None, frames: 0, stopped: false }
+    }
+
+    fn new_timeline(&self) -> Timeline {
+        Timeline::new(self.window.clone(), self.source.info.duration.map(|duration| duration.0))
+    }
+
+    /// A file with nothing but sound, read by symphonia.
+    fn read_plain(&mut self, mut plain: PlainReader) {
+        let mut timeline = self.new_timeline();
+        self.warnings.extend(plain.read(self.window.start, &mut timeline));
+        self.keep(timeline, plain.warning());
+    }
+
+    /// Any file, read by FFmpeg.
+    fn read_container(&mut self, mut on_frame: impl FnMut(Frame) -> ControlFlow<()>) -> Result<(), Error> {
+        let wanted_audio = self.source.audio.filter(|_| self.want.audio);
+        let wanted_video = self.source.video.filter(|_| self.want.video);
+        let grid = self.seek(wanted_audio, wanted_video)?;
+        let indices: Vec<usize> =
+            [wanted_audio, wanted_video].iter().flatten().map(|clock| clock.index).collect();
+        ffi::discard_all_but(&mut self.source.input, &indices);
+        let timeline = self.new_timeline();
+        let audio = wanted_audio.map(|clock| AudioReader::new(&self.source, clock, grid, timeline));
+        let video = wanted_video.map(|clock| VideoReader::new(&self.source, clock, self.window.clone()));
+        let mut audio = self.unless_undecodable(Track::Audio, audio);
+        let mut video = self.unless_undecodable(Track::Video, video);
+
+        let mut frames = 0;
+        let mut show = |time: f64, image: RgbImage| {
+            let frame = Frame { index: frames, time: Seconds(time), image };
+            frames += 1;
+            on_frame(frame)
+        };
+        self.pump(audio.as_mut(), video.as_mut(), &mut show);
+        self.frames = frames;
+        if let Some(video) = video {
+            self.stopped = video.is_stopped();
+            self.note_stream(Track::Video, video.end(), video.warning());
+        }
+        if let Some(audio) = audio {
+            let (end, warning) = (audio.timeline.end(), audio.warning());
+            if self.note_stream(Track::Audio, end, warning) {
+                self.warnings.extend(audio.timeline.warning());
+                self.timeline = Some(audio.timeline);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes near the start of the span where that saves work.
+    fn seek(
+        &mut self,
+        audio: Option<StreamClock>,
+        video: Option<StreamClock>,
+    ) -> Result<Option<Grid>, Error> {
+        if self.window.start < SEEK_FROM || !ffi::can_seek(&self.source.input) {
+            return Ok(None);
+        }
+        let grid = audio.and_then(|clock| Grid::find(&mut self.source, clock));
+        self.source.go_to(self.window.start, audio, video)?;
+        Ok(grid)
+    }
+
+    /// Reads packets until the span is complete.
+    fn pump(
+        &mut self,
+        mut audio: Option<&mut AudioReader>,
+        mut video: Option<&mut VideoReader>,
+        show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>,
+    ) {
+        let mut failures = 0;
+        loop {
+            let packet = match self.source.read() {
+                Ok(Some(packet)) => packet,
+                Ok(None) => break,
+                Err(error) => {
+                    if failures == 0 {
+                        self.warnings.push(Warning::BrokenContainer { reason: error.to_string() });
+                    }
+                    failures += 1;
+                    if failures == BROKEN_READS {
+                        break;
+                    }
+                    continue;
+                }
+            };
+            if let Some(video) = video.as_deref_mut().filter(|video| video.clock.index == packet.stream()) {
+                video.take(Some(&packet), show);
+            } else if let Some(audio) =
+                audio.as_deref_mut().filter(|audio| audio.clock.index == packet.stream())
+            {
+                audio.take(Some(&packet));
+            }
+            let heard = audio.as_ref().is_none_or(|audio| audio.timeline.is_complete());
+            let seen = video.as_ref().is_none_or(|video| video.is_complete());
+            if heard && seen || self.is_far_behind_us(&packet) {
+                break;
+            }
+        }
+        if let Some(audio) = audio {
+            audio.take(None);
+        }
+        if let Some(video) = video {
+            video.take(None, show);
+        }
+    }
+
+    /// Whether `packet` lies so far after the span that nothing of the span can follow.
+    fn is_far_behind_us(&self, packet: &Packet) -> bool {
+        let clocks = [self.source.audio, self.source.video];
+        let clock = clocks.iter().flatten().find(|clock| clock.index == packet.stream());
+        let time =
+            clock.zip(packet.dts()).map(|(clock, ticks)| clock.at(ticks).seconds_since(self.source.zero));
+        time.is_some_and(|time| time > self.window.end + INTERLEAVING)
+    }
+
+    fn unless_undecodable<T>(
+        &mut self,
+        track: Track,
+        reader: Option<Result<T, ffmpeg_next::Error>>,
+    ) -> Option<T> {
+        match reader? {
+            Ok(reader) => Some(reader),
+            Err(error) => {
+                self.warnings.push(self.undecodable(track, error.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Notes where a stream's content ends and what is wrong with it; `false` if nothing of it could be decoded.
+    fn note_stream(&mut self, track: Track, end: Option<f64>, damage: Option<Warning>) -> bool {
+        self.ends.extend(end);
+        match damage {
+            Some(damage) if end.is_none() => {
+                self.warnings.push(self.undecodable(track, damage.to_string()));
+                false
+            }
+            damage => {
+                self.warnings.extend(damage);
+                true
+            }
+        }
+    }
+
+    fn keep(&mut self, timeline: Timeline, failure: Option<Warning>) {
+        if self.note_stream(Track::Audio, timeline.end(), failure) {
+            self.warnings.extend(timeline.warning());
+            self.timeline = Some(timeline);
+        }
+    }
+
+    fn undecodable(&self, track: Track, reason: String) -> Warning {
+        let info = &self.source.info;
+        let codec = match track {
+            Track::Audio => info.audio.as_ref().map(|audio| audio.codec.clone()),
+            Track::Video => info.video.as_ref().map(|video| video.codec.clone()),
+        };
+        Warning::Undecodable { track, codec: codec.unwrap_or_default(), reason }
+    }
+
+    /// Cuts everything to what was really there.
+    fn conclude(mut self, span: Span) -> Result<Decoded, Error> {
+        let found = match self.ends.iter().copied().reduce(f64::max) {
+            Some(found) => found,
+            None if self.wants_nothing() => {
+                self.source.info.duration.map_or(self.window.end, |duration| duration.0)
+            }
+            None => return Err(self.nothing_decoded(span)),
+        };
+        if found <= self.window.start {
+            return Err(Error::BadSpan {
+                path: self.source.path,
+                start: span.start,
+                duration: Seconds(found),
+            });
+        }
+        self.warn_if_cut_short(found);
+        let end = self.window.end.min(found);
+        let waveform = match self.timeline.take().map(|timeline| timeline.finish(end)) {
+            Some(Ok(waveform)) => Some(waveform),
+            Some(Err(error)) => {
+                self.warnings.push(self.undecodable(Track::Audio, error.to_string()));
+                None
+            }
+            None => None,
+        };
+        let span = Span { start: span.start, end: end.is_finite().then_some(Seconds(end)) };
+        Ok(Decoded { info: self.source.info, span, waveform, frames: self.frames, warnings: self.warnings })
+    }
+
+    /// Whether no stream that exists was asked for.
+    fn wants_nothing(&self) -> bool {
+        !(self.want.audio && self.source.audio.is_some() || self.want.video && self.source.video.is_some())
+    }
+
+    fn nothing_decoded(self, span: Span) -> Error {
+        let Self { source, warnings, .. } = self;
+        let is_failure = |warning: &&Warning| {
+            matches!(warning, Warning::Undecodable { .. } | Warning::BrokenContainer { .. })
+        };
+        let reasons: Vec<String> = warnings.iter().filter(is_failure).map(ToString::to_string).collect();
+        if reasons.is_empty() && span.start > Seconds::ZERO {
+            let duration = source.info.duration.unwrap_or_default();
+            return Error::BadSpan { path: source.path, start: span.start, duration };
+        }
+        let reason = if reasons.is_empty() { "its streams hold no data".into() } else { reasons.join("; ") };
+        Error::Decode { path: source.path, reason }
+    }
+
+    fn warn_if_cut_short(&mut self, found: f64) {
+        let all_read = (self.want.audio || self.source.audio.is_none())
+            && (self.want.video || self.source.video.is_none())
+            && !self.stopped
+            && found < self.window.end;
+        let Some(declared) = self.source.info.duration.filter(|_| self.source.duration_is_known && all_read)
+        else {
+            return;
+        };
+        // Headers round, and players forgive a second or so.
+        if found + (0.02 * declared.0).max(1.0) < declared.0 {
+            self.warnings.push(Warning::CutShort { declared, found: Seconds(found) });
+        }
+    }
+}

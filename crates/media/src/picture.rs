@@ -1,0 +1,171 @@
+//! From a decoded picture in whatever pixel format to upright RGB with square pixels.
+
+use affekt_core::RgbImage;
+use ffmpeg_next::color::{Range, Space};
+use ffmpeg_next::format::Pixel;
+use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
+use ffmpeg_next::{Error, Rational, frame};
+
+use crate::ffi;
+
+/// From this height or width on, film without a colour tag is taken for high definition: BT.709, not BT.601.
+const HIGH_DEFINITION: (u32, u32) = (1280, 720);
+
+/// How a stored picture must be turned to be upright: first mirrored along its diagonal, then along the two axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Orientation {
+    transposed: bool,
+    flip_x: bool,
+    flip_y: bool,
+}
+
+impl Orientation {
+    pub(crate) const UPRIGHT: Self = Self { transposed: false, flip_x: false, flip_y: false };
+
+    /// From a display matrix: nine 32-bit numbers in the machine's byte order, (a, b, u; c, d, v; x, y, w), which send
+    /// the stored point (x, y) to (a x + c y, b x + d y). Angles are rounded to quarter turns.
+    pub(crate) fn from_display_matrix(bytes: &[u8]) -> Self {
+        let entry = |index: usize| {
+            let bytes = bytes.get(4 * index..4 * index + 4).and_then(|bytes| bytes.try_into().ok());
+            i64::from(bytes.map_or(0, i32::from_ne_bytes))
+        };
+        let (a, b, c, d) = (entry(0), entry(1), entry(3), entry(4));
+        if b.abs() + c.abs() > a.abs() + d.abs() {
+            Self { transposed: true, flip_x: c < 0, flip_y: b < 0 }
+        } else {
+            Self { transposed: false, flip_x: a < 0, flip_y: d < 0 }
+        }
+    }
+
+    /// Width and height after turning.
+    pub(crate) fn displayed(self, (width, height): (usize, usize)) -> (usize, usize) {
+        if self.transposed { (height, width) } else { (width, height) }
+    }
+
+    /// Copies RGB rows of `stride` bytes, `width` by `height` pixels, into an upright picture.
+    fn apply(self, rows: &[u8], stride: usize, width: usize, height: usize) -> RgbImage {
+        let (out_width, out_height) = self.displayed((width, height));
+        let mut data = Vec::with_capacity(3 * width * height);
+        for y in 0..out_height {
+            let y = if self.flip_y { out_height - 1 - y } else { y };
+            if !self.transposed && !self.flip_x {
+                data.extend_from_slice(&rows[y * stride..y * stride + 3 * width]);
+                continue;
+            }
+            for x in 0..out_width {
+                let x = if self.flip_x { out_width - 1 - x } else { x };
+                let at = if self.transposed { x * stride + 3 * y } else { y * stride + 3 * x };
+                data.extend_from_slice(&rows[at..at + 3]);
+            }
+        }
+        RgbImage { width: out_width, height: out_height, data }
+    }
+}
+
+/// Width and height with square pixels: the height stays, as players show it. Shapes beyond 8 to 1 are taken for errors.
+pub(crate) fn squared(width: usize, height: usize, shape: Option<Rational>) -> (usize, usize) {
+    let ratio = shape.map_or(1.0, f64::from);
+    let ratio = if (0.125..=8.0).contains(&ratio) { ratio } else { 1.0 };
+    (((width as f64 * ratio).round() as usize).max(1), height)
+}
+
+/// Converts one picture after the other; keeps its scaler and its buffer as long as the pictures are alike.
+pub(crate) struct Painter {
+    orientation: Orientation,
+    shape: Option<Rational>,
+    scaler: Option<(Look, Scaler)>,
+    rgb: frame::Video,
+}
+
+/// All that decides how a picture is converted.
+#[derive(Clone, Copy, PartialEq)]
+struct Look {
+    format: Pixel,
+    width: u32,
+    height: u32,
+    space: Space,
+    full_range: bool,
+}
+
+impl Painter {
+    /// For film that lies as `orientation` says, with pixels of `shape` (`None`: square).
+    pub(crate) fn new(orientation: Orientation, shape: Option<Rational>) -> Self {
+        Self { orientation, shape, scaler: None, rgb: frame::Video::empty() }
+    }
+
+    /// Converts `picture`.
+    pub(crate) fn paint(&mut self, picture: &frame::Video) -> Result<RgbImage, Error> {
+        let look = Look::of(picture);
+        if self.scaler.as_ref().is_none_or(|(known, _)| *known != look) {
+            self.scaler = Some((look, self.scaler_for(look)?));
+            self.rgb = frame::Video::empty();
+        }
+        let (_, scaler) = self.scaler.as_mut().expect("a scaler was just made where there was none");
+        scaler.run(picture, &mut self.rgb)?;
+        let (width, height) = (self.rgb.width() as usize, self.rgb.height() as usize);
+        Ok(self.orientation.apply(self.rgb.data(0), self.rgb.stride(0), width, height))
+    }
+
+    fn scaler_for(&self, look: Look) -> Result<Scaler, Error> {
+        let (width, height) = squared(look.width as usize, look.height as usize, self.shape);
+        let (width, height) = (width as u32, height as u32);
+        let flags = Flags::BILINEAR | Flags::ACCURATE_RND | Flags::FULL_CHR_H_INT;
+        let mut scaler =
+            Scaler::get(look.format, look.width, look.height, Pixel::RGB24, width, height, flags)?;
+        ffi::set_colours(&mut scaler, look.space, look.full_range);
+        Ok(scaler)
+    }
+}
+
+impl Look {
+    fn of(picture: &frame::Video) -> Self {
+        let (width, height) = (picture.width(), picture.height());
+        let high_definition = width >= HIGH_DEFINITION.0 || height >= HIGH_DEFINITION.1;
+        let space = match picture.color_space() {
+            Space::Unspecified | Space::Reserved if high_definition => Space::BT709,
+            space => space,
+        };
+        let full_range = picture.color_range() == Range::JPEG;
+        Self { format: picture.format(), width, height, space, full_range }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matrix(a: i32, b: i32, c: i32, d: i32) -> Orientation {
+        let one = 1 << 16;
+        let entries = [a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30];
+        Orientation::from_display_matrix(&entries.map(i32::to_ne_bytes).concat())
+    }
+
+    /// A 3x2 picture whose pixels are numbered 1 2 3 / 4 5 6, turned; row by row.
+    fn turned(orientation: Orientation) -> Vec<u8> {
+        let rows: Vec<u8> = (1..=6).flat_map(|n| [n; 3]).collect();
+        let image = orientation.apply(&rows, 9, 3, 2);
+        assert_eq!((image.width, image.height), orientation.displayed((3, 2)));
+        image.data.chunks(3).map(|pixel| pixel[0]).collect()
+    }
+
+    #[test]
+    fn all_eight_positions_become_upright() {
+        assert_eq!(turned(matrix(1, 0, 0, 1)), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(turned(matrix(-1, 0, 0, 1)), [3, 2, 1, 6, 5, 4]);
+        assert_eq!(turned(matrix(1, 0, 0, -1)), [4, 5, 6, 1, 2, 3]);
+        assert_eq!(turned(matrix(-1, 0, 0, -1)), [6, 5, 4, 3, 2, 1]);
+        // A quarter turn clockwise: (x, y) goes to (-y, x).
+        assert_eq!(turned(matrix(0, 1, -1, 0)), [4, 1, 5, 2, 6, 3]);
+        assert_eq!(turned(matrix(0, -1, 1, 0)), [3, 6, 2, 5, 1, 4]);
+        assert_eq!(turned(matrix(0, 1, 1, 0)), [1, 4, 2, 5, 3, 6]);
+        assert_eq!(turned(matrix(0, -1, -1, 0)), [6, 3, 5, 2, 4, 1]);
+    }
+
+    #[test]
+    fn pixels_become_square_at_the_same_height() {
+        assert_eq!(squared(720, 576, Some(Rational(16, 15))), (768, 576));
+        assert_eq!(squared(720, 480, Some(Rational(8, 9))), (640, 480));
+        assert_eq!(squared(720, 480, None), (720, 480));
+        assert_eq!(squared(720, 480, Some(Rational(1, 1000))), (720, 480));
+    }
+}

@@ -1,0 +1,135 @@
+//! Plain audio files, read by symphonia: pure Rust, and gapless where the format says how.
+//!
+//! Only containers without an edit list come here: symphonia 0.6 does not apply those of MP4, so that AAC priming would
+//! shift the sound. Everything else, and whatever symphonia does not know, is FFmpeg's.
+
+use std::fs::File;
+
+use affekt_core::Seconds;
+use ffmpeg_next::Rational;
+use symphonia::core::audio::Channels;
+use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::formats::probe::Hint;
+use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, TrackType};
+use symphonia::core::io::MediaSourceStream;
+use symphonia::core::meta::MetadataOptions;
+use symphonia::core::packet::Packet;
+use symphonia::core::units::Time;
+
+use crate::ffi::{Block, Layout};
+use crate::source::Source;
+use crate::time::Stamp;
+use crate::timeline::Timeline;
+use crate::warning::{Track, Warning};
+
+/// FFmpeg's names of the containers that come here.
+const CONTAINERS: [&str; 5] = ["wav", "flac", "mp3", "ogg", "aiff"];
+/// How much sound before the span a decoder needs to be in its normal state, in seconds.
+const PREROLL: f64 = 0.5;
+/// Loudspeakers that symphonia numbers as WAVE files and FFmpeg do.
+const WAVE_POSITIONS: u64 = (1 << 18) - 1;
+
+/// A plain audio file on its way to a [`Timeline`].
+pub(crate) struct PlainReader {
+    format: Box<dyn FormatReader>,
+    decoder: Box<dyn AudioDecoder>,
+    track: u32,
+    base: Rational,
+    zero: Stamp,
+    planes: Vec<Vec<f32>>,
+    damaged: usize,
+    lost: f64,
+}
+
+impl PlainReader {
+    /// Opens the file again with symphonia; `None` if it is not for symphonia.
+    pub(crate) fn open(source: &Source) -> Option<Self> {
+        if source.video.is_some() || !CONTAINERS.contains(&source.info.container.as_str()) {
+            return None;
+        }
+        let file = File::open(&source.path).ok()?;
+        let stream = MediaSourceStream::new(Box::new(file), Default::default());
+        let (options, metadata) = (FormatOptions::default(), MetadataOptions::default());
+        let mut hint = Hint::new();
+        hint.with_extension(&source.info.container);
+        let format = symphonia::default::get_probe().probe(&hint, stream, options, metadata).ok()?;
+        let track = format.default_track(TrackType::Audio)?;
+        let parameters = track.codec_params.as_ref()?.audio()?;
+        let decoder = symphonia::default::get_codecs()
+            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+            .ok()?;
+        let base = track.time_base?;
+        let base = Rational(i32::try_from(base.numer.get()).ok()?, i32::try_from(base.denom.get()).ok()?);
+        // A negative start is priming, which the decoder drops.
+        let zero = Stamp::new(track.start_ts.get().max(0), base);
+        let track = track.id;
+        Some(Self { format, decoder, track, base, zero, planes: Vec::new(), damaged: 0, lost: 0.0 })
+    }
+
+    /// Decodes from a little before `start` until `timeline` is complete or the file ends; a warning if it ends in
+    /// damage.
+    pub(crate) fn read(&mut self, start: f64, timeline: &mut Timeline) -> Option<Warning> {
+        if start > 2.0 * PREROLL {
+            self.seek(start - PREROLL);
+        }
+        while !timeline.is_complete() {
+            match self.format.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => self.take(&packet, timeline),
+                Ok(Some(_)) => {}
+                Ok(None) => return None,
+                // A file that is cut off in mid-packet.
+                Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                    return None;
+                }
+                Err(error) => return Some(Warning::BrokenContainer { reason: error.to_string() }),
+            }
+        }
+        None
+    }
+
+    /// A refused seek leaves the file at its beginning, which is right too, only slower.
+    fn seek(&mut self, time: f64) {
+        let zero = self.zero.seconds_since(Stamp::ZERO);
+        if let Some(time) = Time::try_from_secs_f64(zero + time) {
+            let to = SeekTo::Time { time, track_id: Some(self.track) };
+            if self.format.seek(SeekMode::Accurate, to).is_ok() {
+                self.decoder.reset();
+            }
+        }
+    }
+
+    fn take(&mut self, packet: &Packet, timeline: &mut Timeline) {
+        let placed = match self.decoder.decode(packet) {
+            Ok(decoded) => {
+                decoded.copy_to_vecs_planar(&mut self.planes);
+                let rate = decoded.spec().rate();
+                let layout = layout(decoded.spec().channels());
+                let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
+                let at = Stamp::new(start, self.base).samples_since(self.zero, rate);
+                timeline.take(&Block::Planes { planes: &self.planes, rate, layout }, Some(at)).is_ok()
+            }
+            Err(_) => false,
+        };
+        if !placed {
+            self.damaged += 1;
+            let ticks = i64::try_from(packet.dur.get()).unwrap_or(0);
+            self.lost += Stamp::new(ticks, self.base).seconds_since(Stamp::ZERO);
+        }
+    }
+
+    /// What was strange.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
+        (count > 0).then_some(Warning::Damaged { track, count, lasting })
+    }
+}
+
+fn layout(channels: &Channels) -> Layout {
+    let mask = match channels {
+        Channels::Positioned(positions) => Some(positions.bits()),
+        _ => None,
+    };
+    let count = u16::try_from(channels.count()).unwrap_or(u16::MAX);
+    Layout { channels: count, mask: mask.filter(|mask| mask & !WAVE_POSITIONS == 0) }
+}

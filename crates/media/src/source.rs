@@ -1,0 +1,259 @@
+//! An opened container: what it holds, where its time starts, and how to get to a span.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use affekt_core::{SampleRate, Seconds};
+use ffmpeg_next::codec::packet::side_data::Type as SideDataType;
+use ffmpeg_next::format::context::Input;
+use ffmpeg_next::format::stream::Disposition;
+use ffmpeg_next::{Packet, Rational, Stream, ffi as sys, media};
+
+use crate::error::Error;
+use crate::ffi;
+use crate::info::{AudioInfo, MediaInfo, VideoInfo};
+use crate::picture::Orientation;
+use crate::time::Stamp;
+
+/// Names under which FFmpeg takes pictures and text art for film.
+const NOT_MOVING: [&str; 7] = ["image2", "tty", "bin", "xbin", "adf", "idf", "ico"];
+/// ISO brands of still pictures.
+const STILL_BRANDS: [&str; 5] = ["avif", "heic", "heix", "mif1", "msf1"];
+
+/// An opened media file with its two chosen streams.
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) input: Input,
+    pub(crate) audio: Option<StreamClock>,
+    pub(crate) video: Option<StreamClock>,
+    /// How the stored picture lies.
+    pub(crate) orientation: Orientation,
+    /// Time zero: the start of the earlier of the two streams.
+    pub(crate) zero: Stamp,
+    pub(crate) info: MediaInfo,
+    /// Whether `info.duration` is more than a guess.
+    pub(crate) duration_is_known: bool,
+}
+
+/// A stream and its clock.
+#[derive(Clone, Copy)]
+pub(crate) struct StreamClock {
+    pub(crate) index: usize,
+    pub(crate) base: Rational,
+    pub(crate) start: Stamp,
+}
+
+impl StreamClock {
+    /// The time of `ticks` of this stream.
+    pub(crate) fn at(&self, ticks: i64) -> Stamp {
+        Stamp::new(ticks, self.base)
+    }
+}
+
+impl Source {
+    /// Opens `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        ffi::quiet();
+        check_file(path)?;
+        let input = open_container(path)?;
+        let container = input.format().name().to_owned();
+        let (audio, video) = choose_streams(&input);
+        let clock =
+            |index: Option<usize>| index.and_then(|index| input.stream(index)).map(|s| stream_clock(&s));
+        let (audio_clock, video_clock) = (clock(audio), clock(video));
+        if audio.is_none() && video.is_none() {
+            let streams = input.nb_streams() as usize;
+            return Err(Error::NoStreams { path: path.into(), container, streams });
+        }
+        let zero = earliest(&[audio_clock, video_clock]);
+        let stream = |index: Option<usize>| index.and_then(|index| input.stream(index));
+        let orientation = stream(video).map_or(Orientation::UPRIGHT, |stream| orientation(&stream));
+        let info = MediaInfo {
+            container,
+            duration: declared_duration(&input),
+            audio: stream(audio).map(|stream| audio_info(&stream)),
+            video: stream(video).map(|stream| video_info(&input, &stream, orientation)),
+        };
+        let duration_is_known = !ffi::duration_is_estimated(&input);
+        let path = path.into();
+        Ok(Self {
+            path,
+            input,
+            audio: audio_clock,
+            video: video_clock,
+            orientation,
+            zero,
+            info,
+            duration_is_known,
+        })
+    }
+
+    /// Starts over from the first packet.
+    pub(crate) fn rewind(&mut self) -> Result<(), Error> {
+        self.input = open_container(&self.path)?;
+        Ok(())
+    }
+
+    /// The next packet; `None` at the end. `Err` tells how the container is broken there: reading on may help.
+    pub(crate) fn read(&mut self) -> Result<Option<Packet>, ffmpeg_next::Error> {
+        let mut packet = Packet::empty();
+        match packet.read(&mut self.input) {
+            Ok(()) => Ok(Some(packet)),
+            Err(ffmpeg_next::Error::Eof) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes to where decoding must begin for the given streams to be right from `start` seconds on: at a key frame, and
+    /// some sound before it. Where no seek leads there, that is the beginning.
+    pub(crate) fn go_to(
+        &mut self,
+        start: f64,
+        audio: Option<StreamClock>,
+        video: Option<StreamClock>,
+    ) -> Result<(), Error> {
+        let zero = self.zero.seconds_since(Stamp::ZERO);
+        let mut margin = 1.0;
+        while start - margin > 1.0 {
+            let target = ((zero + start - margin) * f64::from(sys::AV_TIME_BASE)) as i64;
+            if self.input.seek(target, ..target).is_err() {
+                break;
+            }
+            if self.lands_before(start, audio, video) && self.input.seek(target, ..target).is_ok() {
+                return Ok(());
+            }
+            margin *= 4.0;
+        }
+        self.rewind()
+    }
+
+    /// Whether, from here, a key frame comes at or before `start`, and sound far enough ahead of it.
+    fn lands_before(&mut self, start: f64, audio: Option<StreamClock>, video: Option<StreamClock>) -> bool {
+        const PREROLL: f64 = 0.3;
+        const PACKETS: usize = 5_000;
+        let (mut audio, mut video) = (audio, video);
+        for _ in 0..PACKETS {
+            let Ok(Some(packet)) = self.read() else { return true };
+            let index = packet.stream();
+            let clock = [audio, video].into_iter().flatten().find(|clock| clock.index == index);
+            let (Some(clock), Some(ticks)) = (clock, packet.pts().or(packet.dts())) else { continue };
+            let is_video = video.is_some_and(|clock| clock.index == index);
+            if is_video && !packet.is_key() {
+                continue;
+            }
+            let limit = if is_video { start } else { start - PREROLL };
+            let first = clock.start.seconds_since(self.zero);
+            if clock.at(ticks).seconds_since(self.zero) > limit.max(first) {
+                return false;
+            }
+            let slot = if is_video { &mut video } else { &mut audio };
+            *slot = None;
+            if audio.is_none() && video.is_none() {
+                return true;
+            }
+        }
+        // A stream without a packet in all this has nothing to decode before the span.
+        true
+    }
+}
+
+fn check_file(path: &Path) -> Result<(), Error> {
+    let path_buf = || path.to_path_buf();
+    let unreadable = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => Error::NotFound { path: path_buf() },
+        _ => Error::Unreadable { path: path_buf(), source },
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(Error::IsFolder { path: path_buf() });
+    }
+    if !metadata.is_file() {
+        return Err(Error::NotMedia { path: path_buf(), reason: "it is a device or a pipe".into() });
+    }
+    File::open(path).map_err(unreadable)?;
+    if metadata.len() == 0 {
+        return Err(Error::Empty { path: path_buf() });
+    }
+    Ok(())
+}
+
+fn open_container(path: &Path) -> Result<Input, Error> {
+    let not_media = |reason: String| Error::NotMedia { path: path.into(), reason };
+    let input = ffi::open(path).map_err(|error| match error {
+        ffmpeg_next::Error::InvalidData => {
+            not_media("its content is no known container, or the container is cut off".into())
+        }
+        error => not_media(error.to_string()),
+    })?;
+    let format = input.format();
+    let name = format.name();
+    let brand = input.metadata().get("major_brand").unwrap_or_default().trim().to_owned();
+    if name.ends_with("_pipe") || NOT_MOVING.contains(&name) || STILL_BRANDS.contains(&brand.as_str()) {
+        return Err(not_media(format!("it is a still picture or a text ({name})")));
+    }
+    // FFmpeg takes almost any bytes for something; a score of one is no more than a guess.
+    if input.probe_score() <= 1 {
+        return Err(not_media("its content is no known container".into()));
+    }
+    Ok(input)
+}
+
+/// The best audio and video streams as FFmpeg ranks them, cover art apart.
+fn choose_streams(input: &Input) -> (Option<usize>, Option<usize>) {
+    let is_film = |stream: &Stream<'_>| {
+        let still = Disposition::ATTACHED_PIC;
+        stream.parameters().medium() == media::Type::Video && !stream.disposition().contains(still)
+    };
+    let film = input
+        .streams()
+        .best(media::Type::Video)
+        .filter(is_film)
+        .or_else(|| input.streams().find(is_film))
+        .map(|stream| stream.index());
+    let sound = input.streams().best(media::Type::Audio).map(|stream| stream.index());
+    (sound, film)
+}
+
+fn stream_clock(stream: &Stream<'_>) -> StreamClock {
+    let base = stream.time_base();
+    let mut start = match stream.start_time() {
+        sys::AV_NOPTS_VALUE => Stamp::ZERO,
+        ticks => Stamp::new(ticks, base),
+    };
+    // What sounds before zero in a stream with encoder priming is the priming, which the decoder drops.
+    if ffi::stored_facts(stream).priming > 0 && start.seconds_since(Stamp::ZERO) < 0.0 {
+        start = Stamp::ZERO;
+    }
+    StreamClock { index: stream.index(), base, start }
+}
+
+fn earliest(clocks: &[Option<StreamClock>]) -> Stamp {
+    let starts = clocks.iter().flatten().map(|clock| clock.start);
+    starts.reduce(|a, b| if b.seconds_since(a) < 0.0 { b } else { a }).unwrap_or(Stamp::ZERO)
+}
+
+fn declared_duration(input: &Input) -> Option<Seconds> {
+    let ticks = input.duration();
+    (ticks > 0).then(|| Seconds(ticks as f64 / f64::from(sys::AV_TIME_BASE)))
+}
+
+fn audio_info(stream: &Stream<'_>) -> AudioInfo {
+    let facts = ffi::stored_facts(stream);
+    let codec = stream.parameters().id().name().to_owned();
+    AudioInfo { codec, rate: SampleRate(facts.rate), channels: facts.channels }
+}
+
+fn video_info(input: &Input, stream: &Stream<'_>, orientation: Orientation) -> VideoInfo {
+    let facts = ffi::stored_facts(stream);
+    let shape = ffi::pixel_shape(input, stream);
+    let (width, height) = orientation.displayed(crate::picture::squared(facts.width, facts.height, shape));
+    let rates = [stream.avg_frame_rate(), stream.rate()];
+    let fps = rates.iter().find(|rate| rate.0 > 0 && rate.1 > 0).map(|rate| f64::from(*rate));
+    VideoInfo { codec: stream.parameters().id().name().to_owned(), width, height, fps }
+}
+
+fn orientation(stream: &Stream<'_>) -> Orientation {
+    let matrix = stream.side_data().find(|data| data.kind() == SideDataType::DisplayMatrix);
+    matrix.map_or(Orientation::UPRIGHT, |data| Orientation::from_display_matrix(data.data()))
+}

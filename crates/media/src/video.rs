@@ -1,0 +1,155 @@
+//! Packets of the video stream to frames in time.
+
+use std::ops::{ControlFlow, Range};
+
+use affekt_core::{RgbImage, Seconds};
+use ffmpeg_next::codec::Context;
+use ffmpeg_next::codec::threading::{Config, Type};
+use ffmpeg_next::{Error, Packet, decoder, frame};
+
+use crate::ffi;
+use crate::picture::Painter;
+use crate::source::{Source, StreamClock};
+use crate::time::Stamp;
+use crate::warning::{Track, Warning};
+
+/// Pictures of more pixels than this are refused: 16K by 8K.
+const MAX_PIXELS: i64 = 16_384 * 8_192;
+/// Pictures of more pixels than this are decoded one at a time, by slices: each frame in flight costs their memory.
+const LARGE: usize = 4_096 * 2_304;
+/// More decoder threads than this cost memory and gain nothing.
+const THREADS: usize = 8;
+/// How far beyond the declared end (or the last frame, where none is declared) a timestamp is believed, in seconds.
+const BELIEF: f64 = 60.0;
+
+/// The video stream on its way to frames.
+pub(crate) struct VideoReader {
+    pub(crate) clock: StreamClock,
+    decoder: decoder::Video,
+    painter: Painter,
+    picture: frame::Video,
+    zero: Stamp,
+    span: Range<f64>,
+    declared: Option<f64>,
+    /// Nominal time from frame to frame.
+    step: f64,
+    last: Option<f64>,
+    end: Option<f64>,
+    complete: bool,
+    stopped: bool,
+    damaged: usize,
+}
+
+impl VideoReader {
+    /// For the frames of `span`, in seconds from time zero.
+    pub(crate) fn new(source: &Source, clock: StreamClock, span: Range<f64>) -> Result<Self, Error> {
+        let stream = source.input.stream(clock.index).ok_or(Error::StreamNotFound)?;
+        let facts = ffi::stored_facts(&stream);
+        let mut context = Context::from_parameters(stream.parameters())?;
+        let kind = if facts.width * facts.height > LARGE { Type::Slice } else { Type::Frame };
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
+        context.set_threading(Config { count, ..Config::kind(kind) });
+        ffi::limit_pixels(&mut context, MAX_PIXELS);
+        let mut decoder = context.decoder();
+        decoder.set_packet_time_base(clock.base);
+        let fps = source.info.video.as_ref().and_then(|video| video.fps);
+        Ok(Self {
+            clock,
+            decoder: decoder.video()?,
+            painter: Painter::new(source.orientation, ffi::pixel_shape(&source.input, &stream)),
+            picture: frame::Video::empty(),
+            zero: source.zero,
+            span,
+            declared: source.info.duration.map(|duration| duration.0),
+            step: 1.0 / fps.unwrap_or(25.0).clamp(1.0, 1_000.0),
+            last: None,
+            end: None,
+            complete: false,
+            stopped: false,
+            damaged: 0,
+        })
+    }
+
+    /// Decodes `packet`, or what is still inside the decoder for `None`, and gives every frame of the span to `show`
+    /// in the order of presentation, until it has seen enough.
+    pub(crate) fn take(
+        &mut self,
+        packet: Option<&Packet>,
+        show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>,
+    ) {
+        if self.complete {
+            return;
+        }
+        let sent = match packet {
+            Some(packet) => self.decoder.send_packet(packet),
+            None => self.decoder.send_eof(),
+        };
+        if sent.is_err() && packet.is_some() {
+            self.damaged += 1;
+        }
+        // A decoder with frame threads reports the errors of earlier packets here, one a thread.
+        let mut failures = 0;
+        while failures <= 2 * THREADS && !self.complete {
+            match self.decoder.receive_frame(&mut self.picture) {
+                Ok(()) => self.show_picture(show),
+                Err(Error::Eof) => return,
+                Err(Error::Other { errno }) if errno == ffmpeg_next::error::EAGAIN => return,
+                Err(_) => {
+                    self.damaged += 1;
+                    failures += 1;
+                }
+            }
+        }
+    }
+
+    fn show_picture(&mut self, show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>) {
+        let time = self.time_of_picture();
+        let lasting = match self.picture.packet().duration {
+            ticks @ 1.. => self.clock.at(ticks).seconds_since(Stamp::ZERO).min(1.0),
+            _ => self.step,
+        };
+        self.last = Some(time);
+        self.end = Some(time + lasting);
+        self.complete = time >= self.span.end;
+        if self.picture.is_corrupt() || self.picture.has_decode_errors() {
+            self.damaged += 1;
+        }
+        if self.span.contains(&time) {
+            match self.painter.paint(&self.picture) {
+                Ok(image) => self.stopped = show(time, image).is_break(),
+                Err(_) => self.damaged += 1,
+            }
+            self.complete |= self.stopped;
+        }
+    }
+
+    /// The time that the frame claims, or one step after the last frame where the claim cannot be true.
+    fn time_of_picture(&self) -> f64 {
+        let next = self.last.map(|last| last + self.step);
+        let claimed = self.picture.timestamp().map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
+        let latest = self.declared.or(self.last).unwrap_or(0.0) + BELIEF;
+        let possible = |time: &f64| *time <= latest && self.last.is_none_or(|last| *time > last);
+        claimed.filter(possible).or(next).unwrap_or(0.0)
+    }
+
+    /// Whether every frame of the span has come, or enough of them.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether the caller asked for no more frames.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Where the last decoded frame ends, in seconds from time zero; `None` before the first.
+    pub(crate) fn end(&self) -> Option<f64> {
+        self.end
+    }
+
+    /// What was strange.
+    pub(crate) fn warning(&self) -> Option<Warning> {
+        let lasting = Seconds(self.damaged as f64 * self.step);
+        (self.damaged > 0).then_some(Warning::Damaged { track: Track::Video, count: self.damaged, lasting })
+    }
+}

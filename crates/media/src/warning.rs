@@ -1,0 +1,89 @@
+//! What is worth knowing about a recording that could be decoded nevertheless.
+
+use std::fmt;
+
+use affekt_core::Seconds;
+
+/// One of the two streams that are decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// The sound.
+    Audio,
+    /// The picture.
+    Video,
+}
+
+/// Something that is missing or damaged.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Warning {
+    /// The file has no such stream, though it was asked for.
+    Missing(Track),
+    /// There is such a stream, but nothing of it can be decoded.
+    Undecodable {
+        /// Which.
+        track: Track,
+        /// Name of its codec.
+        codec: String,
+        /// What failed.
+        reason: String,
+    },
+    /// Parts are damaged: what could not be decoded was left out, or patched up by the decoder.
+    Damaged {
+        /// Which.
+        track: Track,
+        /// Damaged packets or frames.
+        count: usize,
+        /// How much they last, about.
+        lasting: Seconds,
+    },
+    /// The sound pauses where its timestamps jump: there is silence instead.
+    Gaps {
+        /// How many.
+        count: usize,
+        /// How much they last.
+        lasting: Seconds,
+    },
+    /// The container itself is damaged: the reading stopped or skipped bytes there.
+    BrokenContainer {
+        /// What FFmpeg says.
+        reason: String,
+    },
+    /// The recording ends before its header says.
+    CutShort {
+        /// Duration by the header.
+        declared: Seconds,
+        /// Where the last frame or sample ends.
+        found: Seconds,
+    },
+}
+
+impl fmt::Display for Track {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Audio => "sound",
+            Self::Video => "picture",
+        })
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(Track::Audio) => f.write_str("there is no audio stream"),
+            Self::Missing(Track::Video) => f.write_str("there is no video stream"),
+            Self::Undecodable { track, codec, reason } => {
+                write!(f, "the {track} ({codec}) cannot be decoded: {reason}")
+            }
+            Self::Damaged { track, count, lasting } => {
+                write!(f, "the {track} is damaged in {count} places, about {lasting} in all")
+            }
+            Self::Gaps { count, lasting } => {
+                write!(f, "the sound has {count} gaps, {lasting} in all, filled with silence")
+            }
+            Self::BrokenContainer { reason } => write!(f, "the container is damaged: {reason}"),
+            Self::CutShort { declared, found } => {
+                write!(f, "the file ends at {found}, though its header says {declared}")
+            }
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Results as blocks for people.
+
+use std::fmt::Write;
+
+use crate::prediction::{Label, Prediction, Shares, TextSource};
+use crate::{Failure, failure};
+
+/// Columns of a bar.
+const BAR: usize = 20;
+
+/// The block for a prediction, ending in a line break.
+pub fn prediction(result: &Prediction) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_prediction(&mut out, result);
+    out
+}
+
+fn write_prediction(out: &mut String, result: &Prediction) -> std::fmt::Result {
+    let (input, seconds, bundle) = (&result.input, result.duration_s.0, &result.bundle);
+    writeln!(out, "{input}  ({seconds:.1} s, bundle {bundle})")?;
+    for warning in &result.warnings {
+        writeln!(out, "  warning: {warning}")?;
+    }
+    writeln!(out)?;
+    let (valence, scale, label) = ("valence", "-3 to 3", "label");
+    writeln!(out, "  {valence:<14}{scale:>8}  {label:<10}audio / text / video")?;
+    if let (Some(valence), Some(shares)) = (result.valence.with_text, result.attention.with_text) {
+        row(out, "with text", valence, shares)?;
+    }
+    row(out, "without text", result.valence.without_text, result.attention.without_text)?;
+    writeln!(out)?;
+    writeln!(out, "  words     {}", words(result))?;
+    writeln!(out, "  voice     {}", voice(result))?;
+    writeln!(out, "  face      {}", face(result))?;
+    let stages = result.timing_s.stages.iter().map(|(stage, time)| format!("{} {:.2}", stage.name(), time.0));
+    let stages = stages.collect::<Vec<_>>().join(", ");
+    writeln!(out, "  time      {:.2} s: {stages}", result.timing_s.total.0)
+}
+
+fn row(out: &mut String, name: &str, valence: f64, shares: Shares) -> std::fmt::Result {
+    let label = Label::of(valence).word();
+    let Shares { audio, text, video } = shares;
+    let percent = |share: f64| format!("{:.0}%", 100.0 * share);
+    let (bar, audio, text, video) = (bar(shares), percent(audio), percent(text), percent(video));
+    writeln!(out, "  {name:<14}{valence:>+8.3}  {label:<10}{bar} {audio} / {text} / {video}")
+}
+
+/// A bar of letters: as many `a`, `t`, `v` as the modality has of the whole.
+fn bar(shares: Shares) -> String {
+    let audio = (shares.audio * BAR as f64).round() as usize;
+    let upto_text = ((shares.audio + shares.text) * BAR as f64).round() as usize;
+    (0..BAR)
+        .map(|at| match at {
+            at if at < audio => 'a',
+            at if at < upto_text => 't',
+            _ => 'v',
+        })
+        .collect()
+}
+
+fn words(result: &Prediction) -> String {
+    let given = match result.text_source {
+        Some(TextSource::Transcript) => "transcript given",
+        Some(TextSource::Asr) => "recognised",
+        None => "no transcript",
+    };
+    match &result.simulated.hypothesis {
+        Some(text) => format!("{given}; simulated from speech: {text:?}"),
+        None => format!("{given}; none simulated"),
+    }
+}
+
+fn voice(result: &Prediction) -> String {
+    match (result.audio.present, result.audio.silent) {
+        (false, _) => "none".into(),
+        (true, true) => format!("{:.1} s, silent", result.audio.seconds.0),
+        (true, false) => format!("{:.1} s", result.audio.seconds.0),
+    }
+}
+
+fn face(result: &Prediction) -> String {
+    let faces = &result.faces;
+    if faces.frames == 0 {
+        return "no picture".into();
+    }
+    let tracks = if faces.tracks == 1 { "1 track".into() } else { format!("{} tracks", faces.tracks) };
+    let share = 100.0 * faces.coverage;
+    format!("in {} of {} frames ({share:.0}%), {tracks}", faces.with_face, faces.frames)
+}
+
+/// The lines for a failure, ending in a line break.
+pub fn failure(failure: &Failure) -> String {
+    let failure::Reason { message, hint, .. } = &failure.error;
+    let hint = hint.as_ref().map(|hint| format!("  hint: {hint}\n")).unwrap_or_default();
+    format!("error: {message}\n{hint}")
+}

@@ -1,0 +1,127 @@
+//! The network: a shared stem, then a local branch over four quarters and a global one over the whole map.
+
+use candle_core::{D, Module, Result, Tensor};
+use candle_nn::VarBuilder;
+
+use crate::block::{Kind, Layer};
+use crate::conv::{NormConv, Shape};
+use crate::{Config, Error};
+
+/// The encoder. Its parts are public, so that each can be looked at.
+#[derive(Clone, Debug)]
+pub struct Manet {
+    /// First convolution and pooling.
+    pub stem: Stem,
+    /// Basic blocks, w channels, a quarter of the image's side.
+    pub layer1: Layer,
+    /// Basic blocks, 2w channels, an eighth of the image's side.
+    pub layer2: Layer,
+    /// Attention blocks for the quarters top left, top right, bottom left, bottom right.
+    pub local: [Branch; 4],
+    /// Multi-scale blocks for the whole map.
+    pub global: Branch,
+}
+
+impl Manet {
+    /// Reads the parameters under their published names.
+    pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
+        let w = cfg.width;
+        let part = |p: usize| {
+            let layer3 = vb.pp(format!("layer3_1_p{p}"));
+            // The quarters stay as large as they are in the second layer: stride 1.
+            Branch::load(&layer3, &vb.pp(format!("layer4_1_p{p}")), Kind::Attention, w, 1)
+        };
+        let multi_scale = Kind::MultiScale(cfg.variant);
+        Ok(Self {
+            stem: Stem::load(&vb, w)?,
+            layer1: Layer::load(&vb.pp("layer1"), Kind::Basic, w, w, 1)?,
+            layer2: Layer::load(&vb.pp("layer2"), Kind::Basic, w, 2 * w, 2)?,
+            local: [part(1)?, part(2)?, part(3)?, part(4)?],
+            global: Branch::load(&vb.pp("layer3_2"), &vb.pp("layer4_2"), multi_scale, w, 2)?,
+        })
+    }
+
+    /// Embeds RGB faces (b, 3, side, side) with values 0 to 1: (b, 16w), the local half first.
+    ///
+    /// The published weights take a side of 224; any multiple of 32 can be computed. Errors: another shape.
+    pub fn forward(&self, images: &Tensor) -> std::result::Result<Tensor, Error> {
+        match *images.dims() {
+            [b, 3, height, width] if b * height > 0 && height == width && height % 32 == 0 => {}
+            _ => return Err(Error::Images(images.dims().to_vec())),
+        }
+        let map = self.stem.forward(images)?; // (b, w, side / 4, side / 4)
+        let map = self.layer1.forward(&map)?;
+        let map = self.layer2.forward(&map)?; // (b, 2w, side / 8, side / 8)
+        let parts = quarters(&map)?.into_iter().zip(&self.local);
+        let parts = parts.map(|(quarter, branch)| pooled(&branch.forward(&quarter)?)); // 4 x (b, 8w)
+        // Quarters are of one size, so the mean of their means is that of the map stitched from them.
+        let local = Tensor::stack(&parts.collect::<Result<Vec<_>>>()?, 0)?.mean(0)?; // (b, 8w)
+        let global = pooled(&self.global.forward(&map)?)?; // (b, 8w)
+        Ok(Tensor::cat(&[local, global], 1)?) // (b, 16w)
+    }
+}
+
+/// Convolution 7 x 7, ReLU, maximum over 3 x 3, each at stride 2.
+#[derive(Clone, Debug)]
+pub struct Stem {
+    conv1: NormConv,
+}
+
+impl Stem {
+    fn load(vb: &VarBuilder, width: usize) -> Result<Self> {
+        let shape = Shape { inputs: 3, outputs: width, kernel: 7, stride: 2 };
+        Ok(Self { conv1: NormConv::load(vb, "conv1", "bn1", shape)? })
+    }
+}
+
+impl Module for Stem {
+    fn forward(&self, images: &Tensor) -> Result<Tensor> {
+        let map = self.conv1.forward(images)?.relu()?; // (b, w, side / 2, side / 2)
+        // Nothing is below zero after the ReLU, so zeros pad a maximum as well as -inf does.
+        let map = map.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
+        map.max_pool2d_with_stride(3, 2) // (b, w, side / 4, side / 4)
+    }
+}
+
+/// The last two layers of a branch: 2w to 4w at half the size, then to 8w.
+#[derive(Clone, Debug)]
+pub struct Branch {
+    /// 4w channels.
+    pub layer3: Layer,
+    /// 8w channels.
+    pub layer4: Layer,
+}
+
+impl Branch {
+    fn load(
+        layer3: &VarBuilder,
+        layer4: &VarBuilder,
+        kind: Kind,
+        w: usize,
+        last_stride: usize,
+    ) -> Result<Self> {
+        Ok(Self {
+            layer3: Layer::load(layer3, kind, 2 * w, 4 * w, 2)?,
+            layer4: Layer::load(layer4, kind, 4 * w, 8 * w, last_stride)?,
+        })
+    }
+}
+
+impl Module for Branch {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.layer4.forward(&self.layer3.forward(x)?)
+    }
+}
+
+/// Top left, top right, bottom left, bottom right of a map with even sides.
+pub fn quarters(map: &Tensor) -> Result<[Tensor; 4]> {
+    let (_, _, height, width) = map.dims4()?;
+    let (h, w) = (height / 2, width / 2);
+    let at = |top, left| map.narrow(2, top, h)?.narrow(3, left, w)?.contiguous(); // (b, c, h / 2, w / 2)
+    Ok([at(0, 0)?, at(0, w)?, at(h, 0)?, at(h, w)?])
+}
+
+/// Mean over places: (b, c, h, w) to (b, c).
+fn pooled(map: &Tensor) -> Result<Tensor> {
+    map.flatten_from(2)?.mean(D::Minus1)
+}

@@ -1,0 +1,77 @@
+//! Attention-guided feature gathering: weights for a stack of representations, drawn from all of them together; and
+//! the seven views that stage 1's weights make of three modalities.
+
+use candle_core::{Result, Tensor};
+use candle_nn::{Linear, Module, VarBuilder};
+
+use crate::layers::{Mlp, linear};
+use crate::{Compat, Config};
+
+/// Names of the views in their order in the query stack.
+pub const VIEWS: [&str; 7] = ["fused", "at", "tv", "av", "audio", "text", "video"];
+
+/// Position of the text-only view.
+pub(crate) const TEXT_VIEW: usize = 5;
+
+/// One gathering: (b, n, d) representations to (b, n) weights, without a softmax.
+#[derive(Clone, Debug)]
+pub struct Gather {
+    mlp: Mlp,
+    head: Linear,
+}
+
+impl Gather {
+    /// Stage 1, over the three modalities: `attention_mlp` and `fc_att`.
+    pub fn modalities(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
+        let dim = cfg.dim;
+        let mlp = Mlp::load(&vb.pp("attention_mlp"), &[3 * dim, dim, dim])?;
+        Ok(Self { mlp, head: linear(dim, 3, &vb.pp("fc_att"))? })
+    }
+
+    /// Stage 2, over the seven views: `cross_attention_mlp` and `cross_fc_att`.
+    pub fn views(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
+        let (dim, half) = (cfg.dim, cfg.half());
+        let mlp = Mlp::load(&vb.pp("cross_attention_mlp"), &[VIEWS.len() * half, dim, half])?;
+        Ok(Self { mlp, head: linear(half, VIEWS.len(), &vb.pp("cross_fc_att"))? })
+    }
+
+    /// Weights (b, n) of `stack` (b, n, d).
+    pub fn weights(&self, stack: &Tensor) -> Result<Tensor> {
+        self.head.forward(&self.mlp.forward(&stack.flatten_from(1)?)?) // (b, n)
+    }
+}
+
+/// The MLPs that turn views into queries.
+#[derive(Clone, Debug)]
+pub struct ViewQueries {
+    mlps: Vec<Mlp>,
+    compat: Compat,
+}
+
+impl ViewQueries {
+    /// Reads `cross_VIEW_query_mlp` for each of [`VIEWS`].
+    pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
+        let load = |view: &str| Mlp::load(&vb.pp(format!("cross_{view}_query_mlp")), &[cfg.dim, cfg.dim]);
+        Ok(Self { mlps: VIEWS.into_iter().map(load).collect::<Result<_>>()?, compat: cfg.compat })
+    }
+
+    /// Queries (b, 7, D) from the pooled modalities `hidden` (b, 3, D) and their `weights` (b, 3).
+    pub fn forward(&self, hidden: &Tensor, weights: &Tensor) -> Result<Tensor> {
+        let weighted = hidden.broadcast_mul(&weights.unsqueeze(2)?)?; // (b, 3, D)
+        let [a, t, v] = modalities(&weighted)?;
+        let alone = match self.compat {
+            Compat::Paper => [a.clone(), t.clone(), v.clone()],
+            Compat::Release => modalities(hidden)?,
+        };
+        let (at, tv, av) = ((&a + &t)?, (&t + &v)?, (&a + &v)?);
+        let views = [(&at + &v)?, at, tv, av].into_iter().chain(alone); // 7 x (b, D)
+        let queries = self.mlps.iter().zip(views).map(|(mlp, view)| mlp.forward(&view));
+        Tensor::stack(&queries.collect::<Result<Vec<_>>>()?, 1) // (b, 7, D)
+    }
+}
+
+/// The three modalities of a stack (b, 3, D), each (b, D).
+fn modalities(stack: &Tensor) -> Result<[Tensor; 3]> {
+    let one = |index| stack.narrow(1, index, 1)?.squeeze(1)?.contiguous();
+    Ok([one(0)?, one(1)?, one(2)?])
+}

@@ -1,0 +1,156 @@
+//! What can go wrong in a flow.
+
+use std::path::PathBuf;
+
+use affekt_core::feature::BadLayerRule;
+use affekt_core::{ErrorKind, Explain, Seconds};
+
+/// Errors of the flows: those of the stages, passed on, and a few of their own.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Of decoding.
+    #[cfg(feature = "media")]
+    #[error(transparent)]
+    Media(#[from] affekt_media::Error),
+    /// Of face detection.
+    #[cfg(feature = "media")]
+    #[error(transparent)]
+    Faces(#[from] affekt_faces::Error),
+    /// Of weights and bundles.
+    #[error(transparent)]
+    Weights(#[from] affekt_weights::Error),
+    /// Of the speech encoder's configuration.
+    #[error(transparent)]
+    WavLm(#[from] affekt_wavlm::BadConfig),
+    /// Of the name of a normalisation.
+    #[error(transparent)]
+    Normalize(#[from] affekt_wavlm::normalize::UnknownNormalize),
+    /// Of the face encoder.
+    #[error(transparent)]
+    Manet(#[from] affekt_manet::Error),
+    /// Of the language model's configuration, or the projector's.
+    #[error(transparent)]
+    Llama(#[from] affekt_llama::BadConfig),
+    /// Of generation.
+    #[error(transparent)]
+    Generate(#[from] affekt_generate::Error),
+    /// Of fusion.
+    #[error(transparent)]
+    Sdumc(#[from] affekt_sdumc::Error),
+    /// Of the choice of hidden states.
+    #[error(transparent)]
+    Layers(#[from] BadLayerRule),
+    /// Of the tensor library.
+    #[error(transparent)]
+    Tensor(#[from] candle_core::Error),
+    /// A value on the command line or in a configuration.
+    #[error("{name}: {reason}")]
+    Setting {
+        /// The flag or member.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A device that is not there.
+    #[error("device {name:?} cannot be used: {reason}")]
+    Device {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A recipe that contradicts itself.
+    #[error("the bundle's recipes do not fit together: {reason}")]
+    Recipe {
+        /// How.
+        reason: String,
+    },
+    /// A tokenizer that cannot be used.
+    #[error("the tokenizer of network {network} cannot be used: {reason}")]
+    Tokenizer {
+        /// The network.
+        network: String,
+        /// Why.
+        reason: String,
+    },
+    /// Words that cannot be used.
+    #[error("the transcript {name:?} cannot be used: {reason}")]
+    Transcript {
+        /// The file, or what was given instead.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// More than is taken at once.
+    #[error("{path}: {seconds} to judge, but at most {most} are taken at once", path = path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Duration of the span.
+        seconds: Seconds,
+        /// The limit.
+        most: Seconds,
+    },
+    /// Neither voice, nor face, nor words.
+    #[error("{path}: there is nothing to judge: no voice, no face and no words", path = path.display())]
+    NothingToJudge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Numbers that are none.
+    #[error("network {network} gives values that are not finite (NaN or infinite)")]
+    NotFinite {
+        /// The network.
+        network: String,
+    },
+}
+
+impl Error {
+    /// The stage's own error, where it is one.
+    fn inner(&self) -> Option<&dyn Explain> {
+        Some(match self {
+            #[cfg(feature = "media")]
+            Self::Media(error) => error,
+            #[cfg(feature = "media")]
+            Self::Faces(error) => error,
+            Self::Weights(error) => error,
+            Self::WavLm(error) => error,
+            Self::Normalize(error) => error,
+            Self::Manet(error) => error,
+            Self::Llama(error) => error,
+            Self::Generate(error) => error,
+            Self::Sdumc(error) => error,
+            _ => return None,
+        })
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Device { .. } => ErrorKind::Device,
+            Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
+            Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite { .. } => ErrorKind::BadModel,
+            Self::Transcript { .. } => ErrorKind::BadTranscript,
+            Self::TooLong { .. } => ErrorKind::TooLong,
+            Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
+            other => other.inner().map_or(ErrorKind::Internal, Explain::kind),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Device { .. } => "use auto, cpu, or cuda:INDEX with an affekt built with CUDA".into(),
+            Self::Transcript { .. } => {
+                "give the words themselves, or @FILE with UTF-8 text, SRT, WebVTT or MOSEI lines".into()
+            }
+            Self::TooLong { most, .. } => {
+                format!("name a part of it with --start and --end, at most {} s long", most.0)
+            }
+            Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
+            Self::NotFinite { .. } => "check the weights: a damaged or half-precision checkpoint overflows".into(),
+            Self::Recipe { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),
+            other => return other.inner().and_then(Explain::hint),
+        })
+    }
+}
