@@ -84,7 +84,7 @@ def slam():
 
 def manet():
     module = reference("manet")
-    return seeded(lambda: module.Manet(FACE_WIDTH)).state_dict(), {"width": FACE_WIDTH, "variant": "sdumc"}
+    return seeded(lambda: module.Encoder("sdumc", FACE_WIDTH)).state_dict(), {"width": FACE_WIDTH, "variant": "sdumc"}
 
 
 def sdumc():
@@ -168,7 +168,7 @@ normalize = "hf"
 
 [features.video]
 network = "manet"
-faces = FACES
+faces = ["rustface-0.1.7-288", "track-10hz-smooth3-v1", "crop-box-112-v1"]
 size = 224
 
 [features.text]

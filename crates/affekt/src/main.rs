@@ -3,6 +3,7 @@
 mod cli;
 mod commands;
 mod output;
+#[cfg(feature = "media")]
 mod progress;
 mod run;
 

@@ -22,45 +22,55 @@ pub(crate) struct AudioReader {
     lost: f64,
 }
 
-/// Where blocks of equal size begin. Containers that count in milliseconds (mkv, webm) tell a block's time only to half
-/// a tick; on the grid it is exact again, so that a span decoded after a seek has the very samples of the whole.
+/// Where blocks of equal size end. Containers that count in milliseconds (mkv, webm) tell a block's time only to half a
+/// tick; on the grid it is exact again, so that a span decoded after a seek has the very samples of the whole. Ends, not
+/// starts: decoders cut the first block after a seek at its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Grid {
     /// Where the first block of the stream ends, in samples from time zero.
     origin: i64,
+    /// Samples of each block after it.
+    size: i64,
     rate: u32,
 }
 
 impl Grid {
-    /// Reads the first block of the stream; `None` where the container counts finely enough or nothing is to be had.
-    /// The source must be at its beginning, and is not there any more afterwards.
+    /// Reads the first two blocks of the stream; `None` where the container counts finely enough or nothing is to be
+    /// had. The source must be at its beginning, and is not there any more afterwards.
     pub(crate) fn find(source: &mut Source, clock: StreamClock) -> Option<Self> {
+        const PACKETS: usize = 1_000;
         let rate = source.info.audio.as_ref()?.rate.0;
         if f64::from(clock.base) * f64::from(rate) <= 1.0 {
             return None;
         }
-        const PACKETS: usize = 1_000;
         let mut decoder = open_decoder(source, clock).ok()?;
         let mut block = frame::Audio::empty();
+        let mut origin = None;
         for _ in 0..PACKETS {
             let packet = source.read().ok()??;
             if packet.stream() != clock.index || decoder.send_packet(&packet).is_err() {
                 continue;
             }
-            if decoder.receive_frame(&mut block).is_ok() && block.rate() == rate {
-                let at = clock.at(block.timestamp()?).samples_since(source.zero, rate);
-                return Some(Self { origin: at + block.samples() as i64, rate });
+            while decoder.receive_frame(&mut block).is_ok() && block.rate() == rate {
+                let samples = block.samples() as i64;
+                match origin {
+                    Some(origin) => return Some(Self { origin, size: samples.max(1), rate }),
+                    None => {
+                        origin = Some(clock.at(block.timestamp()?).samples_since(source.zero, rate) + samples)
+                    }
+                }
             }
         }
         None
     }
 
-    /// The grid point nearest to `at`, where it is at most a tick away.
+    /// The start of a block that claims to start `at`, moved so that it ends on the grid, where that is at most a
+    /// `tick` away.
     fn snap(self, at: i64, samples: usize, tick: f64) -> i64 {
-        let size = (samples as i64).max(1);
-        let blocks = (at - self.origin + size / 2).div_euclid(size);
-        let snapped = self.origin + blocks * size;
-        if (snapped - at).abs() as f64 <= tick { snapped } else { at }
+        let end = at + samples as i64;
+        let blocks = (end - self.origin + self.size / 2).div_euclid(self.size);
+        let error = self.origin + blocks * self.size - end;
+        if error.abs() as f64 <= tick { at + error } else { at }
     }
 }
 
@@ -87,7 +97,9 @@ impl AudioReader {
         while let Ok(()) = self.decoder.receive_frame(&mut self.block) {
             failed |= self.place_block().is_err();
         }
-        if failed {
+        // After a seek, the first packets may be torn: what is before the span does not count.
+        let time = packet.and_then(Packet::pts).map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
+        if failed && time.is_none_or(|time| self.timeline.wants(time)) {
             self.damaged += 1;
             let ticks = packet.map_or(0, |packet| packet.duration().max(0));
             self.lost += self.clock.at(ticks).seconds_since(Stamp::ZERO);

@@ -38,3 +38,9 @@ pub struct VideoInfo {
     /// Average frames a second, where the header tells.
     pub fps: Option<f64>,
 }
+
+/// The linked FFmpeg: `libavformat 59.27.100`.
+pub fn ffmpeg_version() -> String {
+    let version = ffmpeg_next::format::version();
+    format!("libavformat {}.{}.{}", version >> 16, version >> 8 & 0xff, version & 0xff)
+}

@@ -35,6 +35,6 @@ pub mod warning;
 
 pub use decode::{Decoded, Want, decode};
 pub use error::Error;
-pub use info::{AudioInfo, MediaInfo, VideoInfo};
+pub use info::{AudioInfo, MediaInfo, VideoInfo, ffmpeg_version};
 pub use probe::probe;
 pub use warning::{Track, Warning};

@@ -92,6 +92,11 @@ impl Timeline {
         Ok(())
     }
 
+    /// Whether what sounds at `time` belongs to the span.
+    pub(crate) fn wants(&self, time: f64) -> bool {
+        self.span.contains(&time)
+    }
+
     /// Whether everything that the span needs has come.
     pub(crate) fn is_complete(&self) -> bool {
         let run = self.run.as_ref();

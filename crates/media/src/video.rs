@@ -84,8 +84,11 @@ impl VideoReader {
             Some(packet) => self.decoder.send_packet(packet),
             None => self.decoder.send_eof(),
         };
+        // After a seek, the first packets may lack their references: what is before the span does not count.
+        let time = packet.and_then(Packet::pts).map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
+        let counts = usize::from(time.is_none_or(|time| self.span.contains(&time)));
         if sent.is_err() && packet.is_some() {
-            self.damaged += 1;
+            self.damaged += counts;
         }
         // A decoder with frame threads reports the errors of earlier packets here, one a thread.
         let mut failures = 0;
@@ -95,7 +98,7 @@ impl VideoReader {
                 Err(Error::Eof) => return,
                 Err(Error::Other { errno }) if errno == ffmpeg_next::error::EAGAIN => return,
                 Err(_) => {
-                    self.damaged += 1;
+                    self.damaged += counts;
                     failures += 1;
                 }
             }
@@ -111,10 +114,10 @@ impl VideoReader {
         self.last = Some(time);
         self.end = Some(time + lasting);
         self.complete = time >= self.span.end;
-        if self.picture.is_corrupt() || self.picture.has_decode_errors() {
-            self.damaged += 1;
-        }
         if self.span.contains(&time) {
+            if self.picture.is_corrupt() || self.picture.has_decode_errors() {
+                self.damaged += 1;
+            }
             match self.painter.paint(&self.picture) {
                 Ok(image) => self.stopped = show(time, image).is_break(),
                 Err(_) => self.damaged += 1,

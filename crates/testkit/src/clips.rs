@@ -1,6 +1,6 @@
 //! Synthetic media, made with the `ffmpeg` command.
 //!
-//! Every [`Clip`] shows a moving test picture that turns white at each half second ([`FLASH`]) while the sound, a quiet
+//! Every [`Clip`] shows a moving test picture that turns white once a second (see [`flash`]) while the sound, a quiet
 //! rising tone, is overlaid by a beep: whatever a container does to its streams, flash and beep belong together.
 
 use std::ffi::OsStr;
@@ -9,11 +9,11 @@ use std::process::Command;
 
 /// When the picture flashes and the sound beeps: at `FIRST + k * PERIOD`, for `LENGTH`, all in seconds.
 pub mod flash {
-    /// The first flash.
-    pub const FIRST: f64 = 0.5;
+    /// The first flash: the start of a frame at 25 frames a second.
+    pub const FIRST: f64 = 0.52;
     /// From one flash to the next.
     pub const PERIOD: f64 = 1.0;
-    /// How long each lasts: two frames at 25 frames a second.
+    /// How long each lasts: two such frames.
     pub const LENGTH: f64 = 0.08;
 }
 
@@ -151,6 +151,9 @@ impl Clip {
         }
         let extension = path.extension().and_then(OsStr::to_str).unwrap_or_default();
         args.extend(codecs_of(extension).iter().map(ToString::to_string));
+        if self.variable_rate {
+            args.extend(["-fps_mode".into(), "vfr".into()]);
+        }
         args.extend(self.codecs.iter().cloned());
         args.push(path.display().to_string());
         ffmpeg(&args);
@@ -179,7 +182,7 @@ impl Clip {
 }
 
 fn flash_expression(time: &str) -> String {
-    // Half a sample of slack keeps the first flashing frame inside whatever the rounding.
+    // Less than a sample of slack keeps the first flashing frame inside whatever the rounding.
     format!("lt(mod({time}+{},{}),{})", flash::PERIOD - flash::FIRST + 1e-5, flash::PERIOD, flash::LENGTH)
 }
 
@@ -190,19 +193,19 @@ fn codecs_of(extension: &str) -> &'static [&'static str] {
         }
         "webm" => &["-c:v", "libvpx", "-deadline", "realtime", "-b:v", "500k", "-c:a", "libopus"],
         "mpg" => &["-c:v", "mpeg2video", "-b:v", "1M", "-c:a", "mp2"],
-        "avi" => &["-c:v", "mpeg4", "-b:v", "1M", "-c:a", "libmp3lame"],
+        "avi" => &["-c:v", "mpeg4", "-b:v", "1M", "-c:a", "pcm_s16le"],
         "ogg" => &["-c:a", "libvorbis"],
         _ => &[],
     }
 }
 
-/// The upper-left sign of FFmpeg's rotation changed places between versions: an input option since 6.0, a tag before.
+/// FFmpeg takes a rotation, counter-clockwise, as an input option since 6.0 and as a tag before.
 fn rotate(from: &Path, to: &Path, clockwise: i32) {
     let (from, to) = (from.display().to_string(), to.display().to_string());
     let option = (-clockwise).to_string();
     let modern = ["-display_rotation", &option, "-i", &from, "-c", "copy", &to];
     if !try_ffmpeg(&modern.map(str::to_string)).0 {
-        let tag = format!("rotate={clockwise}");
+        let tag = format!("rotate={}", (-clockwise).rem_euclid(360));
         ffmpeg(&["-i", &from, "-c", "copy", "-metadata:s:v:0", &tag, &to]);
     }
 }

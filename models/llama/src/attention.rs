@@ -20,7 +20,7 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
+    pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
         let (width, bias) = (cfg.hidden_size, cfg.attention_bias);
         let inner = cfg.num_attention_heads * cfg.head_dim;
         let kv_inner = cfg.num_key_value_heads * cfg.head_dim;

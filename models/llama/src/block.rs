@@ -17,7 +17,7 @@ struct Mlp {
 }
 
 impl Mlp {
-    fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
+    fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
         let (width, inner, bias) = (cfg.hidden_size, cfg.intermediate_size, cfg.mlp_bias);
         Ok(Self {
             gate_proj: linear_b(width, inner, bias, vb.pp("gate_proj"))?,
@@ -42,13 +42,13 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
+    pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
         let norm = |name: &str| rms_norm(cfg.hidden_size, cfg.rms_norm_eps, vb.pp(name));
         Ok(Self {
             input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::load(vb.pp("self_attn"), cfg)?,
+            self_attn: Attention::load(&vb.pp("self_attn"), cfg)?,
             post_attention_layernorm: norm("post_attention_layernorm")?,
-            mlp: Mlp::load(vb.pp("mlp"), cfg)?,
+            mlp: Mlp::load(&vb.pp("mlp"), cfg)?,
         })
     }
 

@@ -32,10 +32,14 @@ pub struct Output {
 
 impl Llama {
     /// Loads the weights that [`crate::KEYS`] names.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every network takes its VarBuilder by value, as candle's do"
+    )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let (vocab, width) = (cfg.vocab_size, cfg.hidden_size);
         let embed_tokens = embedding(vocab, width, vb.pp("embed_tokens"))?;
-        let layers = (0..cfg.num_hidden_layers).map(|at| Block::load(vb.pp("layers").pp(at), cfg));
+        let layers = (0..cfg.num_hidden_layers).map(|at| Block::load(&vb.pp("layers").pp(at), cfg));
         Ok(Self {
             layers: layers.collect::<Result<_>>()?,
             norm: rms_norm(width, cfg.rms_norm_eps, vb.pp("norm"))?,

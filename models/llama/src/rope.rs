@@ -17,7 +17,7 @@ pub(crate) struct Rotation {
 impl Rope {
     /// Frequency `i` is `theta^(-2 i / head_dim)`.
     pub fn new(head_dim: usize, theta: f64, device: &Device) -> Result<Self> {
-        let frequency = |i: usize| (1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32)) as f32;
+        let frequency = |i: usize| 1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32);
         let frequencies: Vec<f32> = (0..head_dim / 2).map(frequency).collect();
         Ok(Self { frequencies: Tensor::from_vec(frequencies, (1, head_dim / 2), device)? })
     }

@@ -58,6 +58,10 @@ pub struct Projector {
 
 impl Projector {
     /// Loads the weights that [`KEYS`] names.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every network takes its VarBuilder by value, as candle's do"
+    )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         if cfg.encoder_projector_ds_rate == 0 {
             candle_core::bail!("encoder_projector_ds_rate is 0, wanted 1 or more");

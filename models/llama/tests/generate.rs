@@ -1,4 +1,5 @@
 //! Beam search over a Llama against transformers' `generate`, by the goldens of `golden.py`.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod common;
 

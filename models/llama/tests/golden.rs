@@ -1,4 +1,5 @@
 //! Every hidden state of Llama and the projector's output, against the goldens of `golden.py`.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod common;
 
