@@ -1,1 +1,7 @@
-//! Whole-command tests.
+//! Whole commands: what they print, and with which exit code they end.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
+
+mod command;
+mod contract;
+mod errors;
+mod run;

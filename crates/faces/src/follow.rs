@@ -213,8 +213,7 @@ impl Track {
             let between = from.filter(|_| position < to.position);
             let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
             let (bbox, score, interpolated) = (at.bbox, at.score, between.is_some());
-            self.faces
-                .push((position, Face { bbox, score, crop: crop(&frame.image, &bbox), interpolated }));
+            self.faces.push((position, Face { bbox, score, crop: crop(&frame.image, &bbox), interpolated }));
             marks.push(RawMark {
                 position,
                 id: self.id,

@@ -7,7 +7,8 @@ use affekt_core::RgbImage;
 use rayon::prelude::*;
 use rustface::{ImageData, Model};
 
-use crate::{Detection, Error, FaceDetector, Rect, resize};
+use crate::resize::preview;
+use crate::{Detection, Error, FaceDetector, Rect};
 
 const MODEL: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/seeta.bin"));
 
@@ -52,7 +53,7 @@ impl RustFace {
 
     fn find(&self, image: &RgbImage) -> Vec<Detection> {
         let Some((width, height)) = self.working_size(image) else { return Vec::new() };
-        let grey = grey(&resize(image, width, height)); // (height, width)
+        let grey = grey(&preview(image, width, height)); // (height, width)
         let back = image.width as f32 / width as f32;
         // The detector of the crate cannot change threads; the model can, and its copy takes a tenth of a millisecond.
         let mut detector = rustface::create_detector_with_model(self.model.clone());

@@ -56,7 +56,8 @@ impl Grid {
                 match origin {
                     Some(origin) => return Some(Self { origin, size: samples.max(1), rate }),
                     None => {
-                        origin = Some(clock.at(block.timestamp()?).samples_since(source.zero, rate) + samples)
+                        origin =
+                            Some(clock.at(block.timestamp()?).samples_since(source.zero, rate) + samples);
                     }
                 }
             }

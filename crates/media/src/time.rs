@@ -47,6 +47,14 @@ impl Stamp {
     }
 }
 
+/// The latest time that a timestamp is believed, in seconds from time zero: a damaged one must not stretch the recording
+/// to fill all memory. `declared` is the duration by the header, `known` the time up to which all is well.
+pub(crate) fn latest_credible(declared: Option<f64>, known: f64) -> f64 {
+    const SLACK: f64 = 60.0;
+    const LONGEST_GAP: f64 = 3_600.0;
+    declared.unwrap_or(known).clamp(known, known + LONGEST_GAP) + SLACK
+}
+
 /// Greatest common divisor.
 pub(crate) fn gcd(a: u128, b: u128) -> u128 {
     if b == 0 { a } else { gcd(b, a % b) }
@@ -64,6 +72,14 @@ mod tests {
         assert_eq!(Stamp::new(12_800, Rational(1, 12_800)).seconds_since(Stamp::ZERO), 1.0);
         assert_eq!(Stamp::new(60_060, Rational(1, 30_000)).seconds_since(Stamp::ZERO), 2.002);
         assert_eq!(late.samples_since(zero, 48_000), 480);
+    }
+
+    #[test]
+    fn damaged_timestamps_are_not_believed() {
+        assert_eq!(latest_credible(Some(100.0), 2.0), 160.0);
+        assert_eq!(latest_credible(Some(100.0), 200.0), 260.0);
+        assert_eq!(latest_credible(Some(1e12), 2.0), 3_662.0);
+        assert_eq!(latest_credible(None, 2.0), 62.0);
     }
 
     #[test]

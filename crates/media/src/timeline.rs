@@ -9,15 +9,13 @@ use affekt_core::{SampleRate, Seconds, Waveform};
 use ffmpeg_next::Error;
 
 use crate::ffi::{Block, BlockSpec, Resampler};
-use crate::time::gcd;
+use crate::time::{gcd, latest_credible};
 use crate::warning::Warning;
 
 /// Timestamps that are off by less than this are jitter: blocks stay joined. Half a frame of video.
 const JITTER: f64 = 0.02;
 /// Steps back by more than this are a clock that was set anew, not an overlap.
 const OVERLAP: f64 = 1.0;
-/// How far beyond the declared end (or the last block, where none is declared) a timestamp is believed.
-const BELIEF: f64 = 60.0;
 /// How much input beyond the end the resampling filter can look at.
 pub(crate) const TAIL: f64 = 0.05;
 
@@ -132,7 +130,8 @@ impl Timeline {
     fn believe(&self, at: Option<i64>, expected: Option<i64>, rate: f64) -> i64 {
         let fallback = expected.unwrap_or(0);
         let Some(at) = at else { return fallback };
-        let latest = self.declared.unwrap_or(fallback as f64 / rate) + BELIEF;
+        let known = expected.map_or(self.span.start, |expected| expected as f64 / rate);
+        let latest = latest_credible(self.declared, known);
         let set_back = expected.is_some_and(|expected| ((expected - at) as f64) > OVERLAP * rate);
         if set_back || at as f64 > latest * rate { fallback } else { at }
     }

@@ -10,7 +10,7 @@ use ffmpeg_next::{Error, Packet, decoder, frame};
 use crate::ffi;
 use crate::picture::Painter;
 use crate::source::{Source, StreamClock};
-use crate::time::Stamp;
+use crate::time::{Stamp, latest_credible};
 use crate::warning::{Track, Warning};
 
 /// Pictures of more pixels than this are refused: 16K by 8K.
@@ -19,8 +19,6 @@ const MAX_PIXELS: i64 = 16_384 * 8_192;
 const LARGE: usize = 4_096 * 2_304;
 /// More decoder threads than this cost memory and gain nothing.
 const THREADS: usize = 8;
-/// How far beyond the declared end (or the last frame, where none is declared) a timestamp is believed, in seconds.
-const BELIEF: f64 = 60.0;
 
 /// The video stream on its way to frames.
 pub(crate) struct VideoReader {
@@ -130,7 +128,7 @@ impl VideoReader {
     fn time_of_picture(&self) -> f64 {
         let next = self.last.map(|last| last + self.step);
         let claimed = self.picture.timestamp().map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
-        let latest = self.declared.or(self.last).unwrap_or(0.0) + BELIEF;
+        let latest = latest_credible(self.declared, self.last.unwrap_or(self.span.start));
         let possible = |time: &f64| *time <= latest && self.last.is_none_or(|last| *time > last);
         claimed.filter(possible).or(next).unwrap_or(0.0)
     }

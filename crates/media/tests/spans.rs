@@ -70,6 +70,31 @@ fn a_long_group_of_pictures_needs_a_far_seek() {
 }
 
 #[test]
+fn pictures_that_lean_on_the_group_before() {
+    let folder = tempdir().unwrap();
+    let clip = Clip::new(9.0);
+    let with = |video: &[&'static str]| clip.clone().codecs(&[video, &["-c:a", "mp2"]].concat());
+    let h264 =
+        ["-c:v", "libx264", "-preset", "ultrafast", "-g", "24", "-bf", "3", "-x264-params", "open-gop=1"];
+    check(&with(&h264).write(folder.path(), "h264.ts"), 1e-3);
+    let hevc = [
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-x265-params",
+        "open-gop=1:keyint=24:bframes=3:log-level=none",
+    ];
+    check(&with(&hevc).write(folder.path(), "hevc.mkv"), 1e-3);
+    check(&with(&["-c:v", "mpeg2video", "-bf", "2", "-g", "12"]).write(folder.path(), "mpeg2.mpg"), 1e-3);
+    check(
+        &with(&["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8"])
+            .write(folder.path(), "vp9.mkv"),
+        1e-3,
+    );
+}
+
+#[test]
 fn plain_audio_files_too() {
     let folder = tempdir().unwrap();
     for (name, tolerance) in

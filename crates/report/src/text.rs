@@ -5,6 +5,8 @@ use std::fmt::Write;
 use crate::prediction::{Label, Prediction, Shares, TextSource};
 use crate::{Failure, failure};
 
+/// Letters of the simulated text that are shown.
+const HYPOTHESIS: usize = 60;
 /// Columns of a bar.
 const BAR: usize = 20;
 
@@ -66,8 +68,16 @@ fn words(result: &Prediction) -> String {
         None => "no transcript",
     };
     match &result.simulated.hypothesis {
-        Some(text) => format!("{given}; simulated from speech: {text:?}"),
+        Some(text) => format!("{given}; simulated from speech: {:?}", shortened(text)),
         None => format!("{given}; none simulated"),
+    }
+}
+
+/// At most [`HYPOTHESIS`] letters; `--json` has all of them.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(HYPOTHESIS) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
     }
 }
 

@@ -76,16 +76,16 @@ impl Bundle {
         if !folder.join(MANIFEST).is_file() {
             return Err(Error::NoBundle { name: folder.display().to_string() });
         }
-        Self::new(Store::Folder(folder.into()), folder.join(MANIFEST).display().to_string())
+        Self::new(Store::Folder(folder.into()), &folder.join(MANIFEST).display().to_string())
     }
 
     /// Opens a bundle that is part of the program.
     pub fn embedded(files: &'static [EmbeddedFile]) -> Result<Self, Error> {
-        Self::new(Store::Embedded(files), "the embedded bundle.toml".into())
+        Self::new(Store::Embedded(files), "the embedded bundle.toml")
     }
 
-    fn new(store: Store, origin: String) -> Result<Self, Error> {
-        let malformed = |reason: String| Error::Malformed { file: origin.clone(), format: "bundle", reason };
+    fn new(store: Store, origin: &str) -> Result<Self, Error> {
+        let malformed = |reason: String| Error::Malformed { file: origin.into(), format: "bundle", reason };
         let bytes = store.read(MANIFEST)?;
         let text = std::str::from_utf8(&bytes).map_err(|error| malformed(error.to_string()))?;
         let manifest: Manifest = toml::from_str(text).map_err(|error| malformed(error.to_string()))?;

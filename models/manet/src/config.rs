@@ -64,7 +64,7 @@ impl RawConfig {
     /// Fills in the default and checks the width.
     pub fn resolve(self) -> Result<Config, Error> {
         let width = self.width.unwrap_or(PUBLISHED_WIDTH);
-        if width == 0 || width % 4 != 0 {
+        if width == 0 || !width.is_multiple_of(4) {
             return Err(Error::Width(width));
         }
         Ok(Config { width, variant: self.variant })

@@ -24,6 +24,10 @@ pub struct Manet {
 
 impl Manet {
     /// Reads the parameters under their published names.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every network takes its VarBuilder by value, as candle's do"
+    )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let w = cfg.width;
         let part = |p: usize| {

@@ -1,4 +1,5 @@
 //! Every layer of the network against the PyTorch reference (`golden.py`), in both variants.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::path::{Path, PathBuf};
 

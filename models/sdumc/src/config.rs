@@ -68,11 +68,11 @@ pub enum Mia {
 /// A setting that is one of a few words, in files and on the command line.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident, $setting:literal, $choices:literal,
-     $($(#[$variant_doc:meta])* $variant:ident = $word:literal),+) => {
+     $($(#[$attribute:meta])* $variant:ident = $word:literal),+) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum $name {
-            $($(#[$variant_doc])* #[serde(rename = $word)] $variant),+
+            $($(#[$attribute])* #[serde(rename = $word)] $variant),+
         }
 
         impl FromStr for $name {
@@ -89,8 +89,10 @@ macro_rules! words {
 
 words! {
     /// Whose rules hold where paper and released code differ.
+    #[derive(Default)]
     Compat, "compat", "paper or release",
     /// Padding masked, unimodal views weighted, stage-1 text as it enters the gathering, MIA on.
+    #[default]
     Paper = "paper",
     /// Padded frames take part as zero rows, unimodal views unweighted, stage-1 text after its query MLP, MIA off.
     Release = "release"
@@ -107,8 +109,10 @@ words! {
 
 words! {
     /// Structure of the modality imagination.
+    #[derive(Default)]
     MiaStructure, "mia_structure", "residual-ae or equation",
     /// The authors' module: transition, encoder, decoder, residual.
+    #[default]
     ResidualAe = "residual-ae",
     /// Equations 5 and 6: two layers, each with an activation, residual.
     Equation = "equation"
@@ -121,18 +125,6 @@ words! {
     Text = "text",
     /// The output of its transition, as in a variant of the authors' file.
     Transition = "transition"
-}
-
-impl Default for Compat {
-    fn default() -> Self {
-        Self::Paper
-    }
-}
-
-impl Default for MiaStructure {
-    fn default() -> Self {
-        Self::ResidualAe
-    }
 }
 
 impl RawConfig {
@@ -155,7 +147,7 @@ impl RawConfig {
     pub fn resolve(self) -> Result<Config, Error> {
         let widths = self.widths.unwrap_or(PUBLISHED_WIDTHS);
         let dim = self.dim.unwrap_or(PUBLISHED_DIM);
-        if dim == 0 || dim % 4 != 0 {
+        if dim == 0 || !dim.is_multiple_of(4) {
             return Err(Error::Config(format!("dim is {dim}, wanted a positive multiple of 4")));
         }
         if let Widths { audio: 0, .. } | Widths { text: 0, .. } | Widths { video: 0, .. } = widths {

@@ -33,6 +33,10 @@ pub struct Sdumc {
 impl Sdumc {
     /// Reads the parameters under their released names, or, from the builder of a variable map, draws them as PyTorch
     /// does by default.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "every network takes its VarBuilder by value, as candle's do"
+    )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let (dim, half, quarter) = (cfg.dim, cfg.half(), cfg.quarter());
         let widths = [cfg.widths.audio, cfg.widths.text, cfg.widths.video];

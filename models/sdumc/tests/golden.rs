@@ -1,4 +1,5 @@
 //! Every step of the network against the PyTorch reference (`golden.py`), in every setting and both flows.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 //! The forward pass as training will use it: parameters drawn anew, a gradient for every one that takes part.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use affekt_sdumc::{Compat, Config, Flow, Mia, MiaResidual, Sdumc, Sequence, Sequences};
 use candle_core::{DType, Device, Tensor};

@@ -6,7 +6,8 @@ use affekt_core::{Frame, RgbImage, Seconds};
 
 use super::canvas::{Colour, label, outline};
 use super::sheet;
-use crate::{Error, FaceTrack, Mark, resize, write_image};
+use crate::resize::preview;
+use crate::{Error, FaceTrack, Mark, write_image};
 
 /// The speaker's colour.
 pub(super) const SPEAKER: Colour = [40, 220, 90];
@@ -57,7 +58,7 @@ impl Album {
         let scale = (self.longest as f32 / width.max(height) as f32).min(1.0);
         let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
         let image =
-            if scale < 1.0 { resize(&frame.image, size(width), size(height)) } else { frame.image.clone() };
+            if scale < 1.0 { preview(&frame.image, size(width), size(height)) } else { frame.image.clone() };
         self.samples.push(Sample { position, time: frame.time, image, scale });
         if self.samples.len() >= 2 * self.wanted {
             self.stride *= 2;

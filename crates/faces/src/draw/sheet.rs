@@ -4,7 +4,8 @@ use affekt_core::RgbImage;
 
 use super::album::{BETWEEN, SPEAKER, Sample};
 use super::canvas::{Colour, LETTER, fill, label, paste, text};
-use crate::{CROP_SIZE, FaceTrack, resize};
+use crate::resize::preview;
+use crate::{CROP_SIZE, FaceTrack};
 
 const WIDTH: usize = 1232;
 const GAP: usize = 8;
@@ -61,7 +62,7 @@ fn shrink(track: &FaceTrack, samples: &[Sample]) -> Vec<RgbImage> {
         let image = sample.draw(track);
         let scale = column_width() as f64 / image.width.max(image.height) as f64;
         let size = |pixels: usize| ((pixels as f64 * scale).round() as usize).max(1);
-        resize(&image, size(image.width), size(image.height))
+        preview(&image, size(image.width), size(image.height))
     };
     samples.iter().map(small).collect()
 }

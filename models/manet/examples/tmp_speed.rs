@@ -1,4 +1,0 @@
-use affekt_manet::*; use candle_core::*; use candle_nn::*;
-fn main(){ let vb=VarBuilder::zeros(DType::F32,&Device::Cpu); let m=Manet::load(vb,&Config::default()).unwrap();
-for b in [1usize,8]{ let x=Tensor::rand(0f32,1.,(b,3,224,224),&Device::Cpu).unwrap(); let mut best=[f64::MAX;6]; for _ in 0..(12/b).max(3) { let mut t=std::time::Instant::now(); let mut k=0; let mut lap=|best:&mut [f64;6]|{ best[k]=best[k].min(t.elapsed().as_secs_f64()*1e3/b as f64); k+=1; t=std::time::Instant::now();};
- let a=m.stem.forward(&x).unwrap(); lap(&mut best); let a=m.layer1.forward(&a).unwrap(); lap(&mut best); let a=m.layer2.forward(&a).unwrap(); lap(&mut best); m.global.forward(&a).unwrap(); lap(&mut best); for (q,br) in model::quarters(&a).unwrap().iter().zip(&m.local){ br.forward(q).unwrap(); } lap(&mut best); m.forward(&x).unwrap(); lap(&mut best);} eprintln!("b {b} ms/face stem l1 l2 global local all {best:.1?}"); } }

@@ -1,0 +1,97 @@
+//! The JSON that other tools rely on.
+
+use serde_json::Value;
+
+use crate::command::{SAMPLE, affekt};
+
+fn keys(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn predict(flags: &[&str]) -> Value {
+    let ended = affekt(["predict", SAMPLE, "--json", "--end", "1.5"].iter().chain(flags));
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    ended.json()
+}
+
+#[test]
+fn a_prediction_has_the_documented_members_in_order() {
+    let json = predict(&["--transcript", "I really love it."]);
+    let members = [
+        "input", "duration_s", "bundle", "label", "text_source", "valence", "attention", "timeline", "faces", "audio",
+        "simulated", "warnings", "timing_s",
+    ];
+    assert_eq!(keys(&json), members);
+    assert_eq!(keys(&json["valence"]), ["with_text", "without_text"]);
+    assert_eq!(keys(&json["attention"]["with_text"]), ["audio", "text", "video"]);
+    assert_eq!(keys(&json["timeline"][0]), ["start", "end", "with_text", "without_text"]);
+    assert_eq!(keys(&json["faces"]), ["frames", "with_face", "coverage", "tracks"]);
+    assert_eq!(keys(&json["audio"]), ["present", "silent", "seconds"]);
+    assert_eq!(keys(&json["simulated"]), ["hypothesis", "tokens", "score", "looped"]);
+    assert_eq!(json["text_source"], "transcript");
+    assert_eq!(json["timing_s"].as_object().unwrap().keys().last().unwrap(), "total");
+    let shares = json["attention"]["without_text"].as_object().unwrap().values().map(|share| share.as_f64().unwrap());
+    assert!((shares.sum::<f64>() - 1.0).abs() < 1e-6);
+    assert!((json["duration_s"].as_f64().unwrap() - 1.5).abs() < 1e-3);
+}
+
+#[test]
+fn without_a_transcript_there_is_no_valence_with_text() {
+    let json = predict(&[]);
+    assert!(json["valence"]["with_text"].is_null() && json["attention"]["with_text"].is_null());
+    assert!(json["text_source"].is_null());
+    assert!(json["valence"]["without_text"].is_number());
+}
+
+#[test]
+fn the_untrained_bundle_says_so_first() {
+    let first = predict(&[])["warnings"][0].as_str().unwrap().to_owned();
+    assert!(first.contains("untrained") && first.contains("no meaning"), "{first}");
+    let block = affekt(["predict", SAMPLE, "--end", "1.0", "--quiet"]).stdout;
+    assert!(block.lines().nth(1).unwrap().contains("untrained"), "{block}");
+}
+
+#[test]
+fn words_change_only_the_flow_that_reads_them() {
+    let (one, other) = (predict(&["--transcript", "I love it"]), predict(&["--transcript", "I hate every bit"]));
+    assert_ne!(one["valence"]["with_text"], other["valence"]["with_text"]);
+    assert_eq!(one["valence"]["without_text"], other["valence"]["without_text"]);
+}
+
+#[test]
+fn identical_runs_give_identical_numbers() {
+    let run = || {
+        let mut json = predict(&["--transcript", "It is okay."]);
+        json.as_object_mut().unwrap().remove("timing_s");
+        json
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn doctor_verifies_the_bundle_and_names_every_feature() {
+    let ended = affekt(["doctor", "--json"]);
+    assert_eq!(ended.code, 0);
+    let json = ended.json();
+    let features = json["bundle"]["Ok"]["features"].as_array().unwrap().clone();
+    let kinds: Vec<&str> = features.iter().map(|feature| feature["spec"]["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["audio", "speech", "video", "text", "simulated"]);
+    assert_eq!(affekt(["doctor", "--models", "nowhere"]).code, 1);
+}
+
+#[test]
+fn faces_finds_the_speaker_and_draws_a_sheet() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = affekt(["faces", SAMPLE, "--json", "--draw", folder.path().to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let json = ended.json();
+    assert!(json["coverage"].as_f64().unwrap() > 0.9, "{}", json["coverage"]);
+    let sheet = json["drawn"][0].as_str().unwrap();
+    assert!(sheet.ends_with("sample.sheet.png") && std::fs::metadata(sheet).unwrap().len() > 10_000);
+}
+
+#[test]
+fn completions_and_man_page_are_generated() {
+    assert!(affekt(["completions", "bash"]).stdout.contains("predict"));
+    assert!(affekt(["man"]).stdout.contains(".TH affekt"));
+}
