@@ -20,7 +20,7 @@ use crate::warning::{Track, Warning};
 const SEEK_FROM: f64 = 2.0;
 /// No container interleaves its streams worse than this, in seconds: packets later than that end the pass.
 const INTERLEAVING: f64 = 10.0;
-/// After so many failed reads in a row the container is given up.
+/// After so many failed reads the container is given up.
 const BROKEN_READS: usize = 100;
 
 /// Which streams to decode.
@@ -78,11 +78,45 @@ pub fn decode(
         return Err(Error::BadSpan { path: source.path, start: span.start, duration });
     }
     let mut pass = Pass::new(source, span, want);
-    match PlainReader::open(&pass.source).filter(|_| want.audio) {
-        Some(plain) => pass.read_plain(plain),
-        None => pass.read_container(on_frame)?,
+    let plain = want.audio.then(|| PlainReader::open(&pass.source)).flatten();
+    if !plain.is_some_and(|plain| pass.read_plain(plain)) {
+        pass.read_container(on_frame)?;
     }
     pass.conclude(span)
+}
+
+/// Takes the time and the picture of a frame.
+type Show<'a> = dyn FnMut(f64, RgbImage) -> ControlFlow<()> + 'a;
+
+/// The wanted streams on their way.
+struct Readers {
+    audio: Option<AudioReader>,
+    video: Option<VideoReader>,
+}
+
+impl Readers {
+    fn take(&mut self, packet: &Packet, show: &mut Show<'_>) {
+        let index = packet.stream();
+        if let Some(video) = self.video.as_mut().filter(|video| video.clock.index == index) {
+            video.take(Some(packet), show);
+        } else if let Some(audio) = self.audio.as_mut().filter(|audio| audio.clock.index == index) {
+            audio.take(Some(packet));
+        }
+    }
+
+    fn finish(&mut self, show: &mut Show<'_>) {
+        if let Some(video) = &mut self.video {
+            video.take(None, show);
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.take(None);
+        }
+    }
+
+    fn are_complete(&self) -> bool {
+        self.audio.as_ref().is_none_or(|audio| audio.timeline.is_complete())
+            && self.video.as_ref().is_none_or(VideoReader::is_complete)
+    }
 }
 
 /// The state of one pass.
@@ -115,47 +149,52 @@ impl Pass {
         Timeline::new(self.window.clone(), self.source.info.duration.map(|duration| duration.0))
     }
 
-    /// A file with nothing but sound, read by symphonia.
-    fn read_plain(&mut self, mut plain: PlainReader) {
+    /// A file with nothing but sound, read by symphonia; `false` if that gives nothing.
+    fn read_plain(&mut self, mut plain: PlainReader) -> bool {
         let mut timeline = self.new_timeline();
-        self.warnings.extend(plain.read(self.window.start, &mut timeline));
-        self.keep(timeline, plain.warning());
+        let broken = plain.read(self.window.start, &mut timeline);
+        let heard = timeline.end().is_some();
+        if heard {
+            self.warnings.extend(broken);
+            self.keep_sound(timeline, plain.warning());
+        }
+        heard
     }
 
     /// Any file, read by FFmpeg.
     fn read_container(&mut self, mut on_frame: impl FnMut(Frame) -> ControlFlow<()>) -> Result<(), Error> {
-        let wanted_audio = self.source.audio.filter(|_| self.want.audio);
-        let wanted_video = self.source.video.filter(|_| self.want.video);
-        let grid = self.seek(wanted_audio, wanted_video)?;
-        let indices: Vec<usize> =
-            [wanted_audio, wanted_video].iter().flatten().map(|clock| clock.index).collect();
-        ffi::discard_all_but(&mut self.source.input, &indices);
-        let timeline = self.new_timeline();
-        let audio = wanted_audio.map(|clock| AudioReader::new(&self.source, clock, grid, timeline));
-        let video = wanted_video.map(|clock| VideoReader::new(&self.source, clock, self.window.clone()));
-        let mut audio = self.unless_undecodable(Track::Audio, audio);
-        let mut video = self.unless_undecodable(Track::Video, video);
-
+        let mut readers = self.readers()?;
         let mut frames = 0;
-        let mut show = |time: f64, image: RgbImage| {
+        self.pump(&mut readers, &mut |time, image| {
             let frame = Frame { index: frames, time: Seconds(time), image };
             frames += 1;
             on_frame(frame)
-        };
-        self.pump(audio.as_mut(), video.as_mut(), &mut show);
+        });
         self.frames = frames;
-        if let Some(video) = video {
+        if let Some(video) = readers.video {
             self.stopped = video.is_stopped();
             self.note_stream(Track::Video, video.end(), video.warning());
         }
-        if let Some(audio) = audio {
-            let (end, warning) = (audio.timeline.end(), audio.warning());
-            if self.note_stream(Track::Audio, end, warning) {
-                self.warnings.extend(audio.timeline.warning());
-                self.timeline = Some(audio.timeline);
-            }
+        if let Some(audio) = readers.audio {
+            let damage = audio.warning();
+            self.keep_sound(audio.timeline, damage);
         }
         Ok(())
+    }
+
+    /// Readers of the wanted streams, with the container near the start of the span.
+    fn readers(&mut self) -> Result<Readers, Error> {
+        let audio = self.source.audio.filter(|_| self.want.audio);
+        let video = self.source.video.filter(|_| self.want.video);
+        let grid = self.seek(audio, video)?;
+        let indices: Vec<usize> = [audio, video].iter().flatten().map(|clock| clock.index).collect();
+        ffi::discard_all_but(&mut self.source.input, &indices);
+        let timeline = self.new_timeline();
+        let audio = audio.map(|clock| AudioReader::new(&self.source, clock, grid, timeline));
+        let video = video.map(|clock| VideoReader::new(&self.source, clock, self.window.clone()));
+        let audio = self.unless_undecodable(Track::Audio, audio);
+        let video = self.unless_undecodable(Track::Video, video);
+        Ok(Readers { audio, video })
     }
 
     /// Goes near the start of the span where that saves work.
@@ -173,47 +212,26 @@ impl Pass {
     }
 
     /// Reads packets until the span is complete.
-    fn pump(
-        &mut self,
-        mut audio: Option<&mut AudioReader>,
-        mut video: Option<&mut VideoReader>,
-        show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>,
-    ) {
+    fn pump(&mut self, readers: &mut Readers, show: &mut Show<'_>) {
         let mut failures = 0;
-        loop {
-            let packet = match self.source.read() {
-                Ok(Some(packet)) => packet,
+        while failures < BROKEN_READS {
+            match self.source.read() {
+                Ok(Some(packet)) => {
+                    readers.take(&packet, show);
+                    if readers.are_complete() || self.is_far_behind_us(&packet) {
+                        break;
+                    }
+                }
                 Ok(None) => break,
                 Err(error) => {
                     if failures == 0 {
                         self.warnings.push(Warning::BrokenContainer { reason: error.to_string() });
                     }
                     failures += 1;
-                    if failures == BROKEN_READS {
-                        break;
-                    }
-                    continue;
                 }
-            };
-            if let Some(video) = video.as_deref_mut().filter(|video| video.clock.index == packet.stream()) {
-                video.take(Some(&packet), show);
-            } else if let Some(audio) =
-                audio.as_deref_mut().filter(|audio| audio.clock.index == packet.stream())
-            {
-                audio.take(Some(&packet));
-            }
-            let heard = audio.as_ref().is_none_or(|audio| audio.timeline.is_complete());
-            let seen = video.as_ref().is_none_or(|video| video.is_complete());
-            if heard && seen || self.is_far_behind_us(&packet) {
-                break;
             }
         }
-        if let Some(audio) = audio {
-            audio.take(None);
-        }
-        if let Some(video) = video {
-            video.take(None, show);
-        }
+        readers.finish(show);
     }
 
     /// Whether `packet` lies so far after the span that nothing of the span can follow.
@@ -254,8 +272,8 @@ impl Pass {
         }
     }
 
-    fn keep(&mut self, timeline: Timeline, failure: Option<Warning>) {
-        if self.note_stream(Track::Audio, timeline.end(), failure) {
+    fn keep_sound(&mut self, timeline: Timeline, damage: Option<Warning>) {
+        if self.note_stream(Track::Audio, timeline.end(), damage) {
             self.warnings.extend(timeline.warning());
             self.timeline = Some(timeline);
         }

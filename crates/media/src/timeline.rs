@@ -73,14 +73,15 @@ impl Timeline {
         let expected = self.expected(spec.rate);
         let at = self.believe(at, expected, rate);
         let joined = expected.is_some_and(|expected| (at - expected).abs() as f64 <= JITTER * rate);
-        if let Some(expected) = expected.filter(|expected| !joined && at > *expected) {
+        let in_span = at as f64 > self.span.start * rate;
+        if let Some(expected) = expected.filter(|expected| !joined && in_span && at > *expected) {
             self.gaps += 1;
             self.gap_seconds += (at - expected) as f64 / rate;
         }
         if !joined || self.run.as_ref().is_none_or(|run| run.spec != spec) {
             self.finish_run()?;
             // Joined blocks of another format continue where the last one ended.
-            self.run = Some(Run::start(spec, if joined { expected.unwrap_or(at) } else { at })?);
+            self.run = Some(Run::start(spec, expected.filter(|_| joined).unwrap_or(at))?);
         }
         let run = self.run.as_mut().expect("a run was just started where there was none");
         run.resampler.convert(block, &mut self.chunk)?;

@@ -73,7 +73,7 @@ impl VideoReader {
     pub(crate) fn take(
         &mut self,
         packet: Option<&Packet>,
-        show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>,
+        show: &mut dyn FnMut(f64, RgbImage) -> ControlFlow<()>,
     ) {
         if self.complete {
             return;
@@ -103,7 +103,7 @@ impl VideoReader {
         }
     }
 
-    fn show_picture(&mut self, show: &mut impl FnMut(f64, RgbImage) -> ControlFlow<()>) {
+    fn show_picture(&mut self, show: &mut dyn FnMut(f64, RgbImage) -> ControlFlow<()>) {
         let time = self.time_of_picture();
         let lasting = match self.picture.packet().duration {
             ticks @ 1.. => self.clock.at(ticks).seconds_since(Stamp::ZERO).min(1.0),

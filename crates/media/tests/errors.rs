@@ -1,4 +1,5 @@
 //! Bad input: one clear error each, and damage that leaves something is a warning.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -71,9 +72,7 @@ fn photos_are_no_media_whatever_their_name() {
     for (photo, name) in
         [("a.png", "a.mp4"), ("b.jpg", "b.mp4"), ("c.jpg", "c.jpg"), ("d.webp", "d.mkv"), ("e.png", "e")]
     {
-        let still = Clip::new(0.04).without_audio().codecs(&["-frames:v", "1", "-pix_fmt", "yuvj420p"]);
-        let still = if photo.ends_with("png") { still.codecs(&["-frames:v", "1"]) } else { still };
-        let still = if photo.ends_with("webp") { still.codecs(&["-frames:v", "1"]) } else { still };
+        let still = Clip::new(0.04).without_audio().codecs(&["-frames:v", "1"]);
         let path = still.write(folder.path(), photo);
         let renamed = folder.path().join(name);
         fs::rename(path, &renamed).unwrap();
@@ -86,18 +85,11 @@ fn photos_are_no_media_whatever_their_name() {
 #[test]
 fn files_that_are_cut_off() {
     let folder = tempdir().unwrap();
-    for name in ["a.mp4", "a.mkv", "a.mpg", "a.webm", "a.wav", "a.flac", "a.mp3", "a.ogg"] {
-        let clip = Clip::new(4.0);
-        let path = if name < "a.mp" && !name.ends_with("mkv")
-            || name.ends_with("wav")
-            || name.ends_with("mp3")
-            || name.ends_with("ogg")
-        {
-            clip.without_video()
-        } else {
-            clip
-        }
-        .write(folder.path(), name);
+    let (film, sound) = (Clip::new(4.0), Clip::new(4.0).without_video());
+    let films = ["a.mp4", "a.mkv", "a.mpg", "a.webm"].map(|name| film.write(folder.path(), name));
+    let sounds = ["a.wav", "a.flac", "a.mp3", "a.ogg"].map(|name| sound.write(folder.path(), name));
+    for path in films.into_iter().chain(sounds) {
+        let name = path.display();
         let whole = fs::read(&path).unwrap();
         for part in [1, 20, 40, 60, 80, 95] {
             fs::write(&path, &whole[..whole.len() * part / 100]).unwrap();

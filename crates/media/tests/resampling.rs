@@ -1,4 +1,5 @@
 //! Sound at 16 kHz equals what the `ffmpeg` command makes of it, by whichever reader it came.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A span is exactly that stretch of the whole: the same frames at the same times, the same samples.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

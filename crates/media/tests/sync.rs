@@ -1,4 +1,5 @@
 //! Flash and beep come together, whatever the container does to its streams.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

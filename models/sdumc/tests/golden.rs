@@ -146,7 +146,7 @@ fn batch_equals_single_under_the_paper() {
             for (index, (name, together)) in tensors(&together).into_iter().enumerate() {
                 let alone: Vec<&Tensor> = alone.iter().map(|output| tensors(output)[index].1).collect();
                 let alone = Tensor::cat(&alone, 0).unwrap();
-                assert_close(&format!("{setting} {prefix} {name}"), &together, &alone, 1e-5);
+                assert_close(&format!("{setting} {prefix} {name}"), together, &alone, 1e-5);
             }
         }
     }
@@ -189,7 +189,7 @@ fn another_structure_is_refused_by_name() {
     let checkpoint = weights("paper_equation");
     let cfg = Config::infer(&checkpoint).unwrap();
     let loaded = checkpoint.load(keys(&cfg), DType::F32, &Device::Cpu, |vb| Sdumc::load(vb, &cfg));
-    let error = loaded.err().expect("a residual autoencoder is not equation 5").to_string();
+    let error = loaded.expect_err("a residual autoencoder is not equation 5").to_string();
     assert!(error.contains("missing_text_imagination_mlp.transition.0.weight"), "{error}");
     assert!(error.contains("missing_text_imagination_mlp.w1.weight"), "{error}");
 }

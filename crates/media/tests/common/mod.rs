@@ -1,4 +1,5 @@
 //! What the test files share.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -19,8 +20,11 @@ pub fn decode_all(path: &Path, span: Span) -> Result<(Decoded, Vec<Frame>), Erro
     Ok((decoded, frames))
 }
 
-/// Time, width, height and digest of each frame of `span`: for films too long to hold.
-pub fn decode_digests(path: &Path, span: Span) -> Result<(Decoded, Vec<(f64, usize, usize, u64)>), Error> {
+/// Time, width, height and digest of a frame: for films too long to hold.
+pub type FrameDigest = (f64, usize, usize, u64);
+
+/// Decodes both streams of `span` and digests the frames.
+pub fn decode_digests(path: &Path, span: Span) -> Result<(Decoded, Vec<FrameDigest>), Error> {
     let mut frames = Vec::new();
     let decoded = decode(path, span, Want::ALL, |frame| {
         let mut hasher = DefaultHasher::new();
