@@ -148,7 +148,9 @@ impl Explain for Error {
                 format!("name a part of it with --start and --end, at most {} s long", most.0)
             }
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
-            Self::NotFinite { .. } => "check the weights: a damaged or half-precision checkpoint overflows".into(),
+            Self::NotFinite { .. } => {
+                "check the weights: a damaged or half-precision checkpoint overflows".into()
+            }
             Self::Recipe { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),
             other => return other.inner().and_then(Explain::hint),
         })

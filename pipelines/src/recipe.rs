@@ -131,7 +131,9 @@ impl Recipes {
             return Err(Error::Recipe { reason: "audio and speech name different networks".into() });
         }
         if recipes.simulated.beams == 0 || recipes.simulated.max_new_tokens == 0 {
-            return Err(Error::Recipe { reason: "beams and max_new_tokens of simulated must be at least 1".into() });
+            return Err(Error::Recipe {
+                reason: "beams and max_new_tokens of simulated must be at least 1".into(),
+            });
         }
         Ok(recipes)
     }
@@ -220,7 +222,15 @@ mod tests {
     #[test]
     fn prompts_are_pinned_byte_for_byte() {
         assert_eq!(Prompt::Slam.text(), "USER: Transcribe speech to text. \n ASSISTANT:");
-        assert!(Prompt::Sdumc.text().starts_with("USER: Transcribe speech to text. Output the transcription directly"));
-        assert!(Prompt::Sdumc.text().ends_with("content. Ensure that the output is not duplicated. \n ASSISTANT:"));
+        assert!(
+            Prompt::Sdumc
+                .text()
+                .starts_with("USER: Transcribe speech to text. Output the transcription directly")
+        );
+        assert!(
+            Prompt::Sdumc
+                .text()
+                .ends_with("content. Ensure that the output is not duplicated. \n ASSISTANT:")
+        );
     }
 }

@@ -139,7 +139,8 @@ mod tests {
     #[test]
     fn formats_are_seen_from_the_content() {
         let srt = "1\r\n00:00:01,000 --> 00:00:02,500\r\nhello <i>there</i>\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nbye\r\n";
-        let vtt = "WEBVTT\n\n00:01.000 --> 00:02.500 align:start\nhello there\n\n00:03.000 --> 00:04.000\nbye";
+        let vtt =
+            "WEBVTT\n\n00:01.000 --> 00:02.500 align:start\nhello there\n\n00:03.000 --> 00:04.000\nbye";
         let mosei = "abc___0___1.0___2.5___hello there\nabc___1___3.0___4.0___bye\n";
         for text in [srt, vtt, mosei] {
             let transcript = parse(text);

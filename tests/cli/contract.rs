@@ -18,8 +18,19 @@ fn predict(flags: &[&str]) -> Value {
 fn a_prediction_has_the_documented_members_in_order() {
     let json = predict(&["--transcript", "I really love it."]);
     let members = [
-        "input", "duration_s", "bundle", "label", "text_source", "valence", "attention", "timeline", "faces", "audio",
-        "simulated", "warnings", "timing_s",
+        "input",
+        "duration_s",
+        "bundle",
+        "label",
+        "text_source",
+        "valence",
+        "attention",
+        "timeline",
+        "faces",
+        "audio",
+        "simulated",
+        "warnings",
+        "timing_s",
     ];
     assert_eq!(keys(&json), members);
     assert_eq!(keys(&json["valence"]), ["with_text", "without_text"]);
@@ -29,8 +40,9 @@ fn a_prediction_has_the_documented_members_in_order() {
     assert_eq!(keys(&json["audio"]), ["present", "silent", "seconds"]);
     assert_eq!(keys(&json["simulated"]), ["hypothesis", "tokens", "score", "looped"]);
     assert_eq!(json["text_source"], "transcript");
-    assert_eq!(json["timing_s"].as_object().unwrap().keys().last().unwrap(), "total");
-    let shares = json["attention"]["without_text"].as_object().unwrap().values().map(|share| share.as_f64().unwrap());
+    assert_eq!(json["timing_s"].as_object().unwrap().keys().next_back().unwrap(), "total");
+    let shares =
+        json["attention"]["without_text"].as_object().unwrap().values().map(|share| share.as_f64().unwrap());
     assert!((shares.sum::<f64>() - 1.0).abs() < 1e-6);
     assert!((json["duration_s"].as_f64().unwrap() - 1.5).abs() < 1e-3);
 }
@@ -53,7 +65,8 @@ fn the_untrained_bundle_says_so_first() {
 
 #[test]
 fn words_change_only_the_flow_that_reads_them() {
-    let (one, other) = (predict(&["--transcript", "I love it"]), predict(&["--transcript", "I hate every bit"]));
+    let (one, other) =
+        (predict(&["--transcript", "I love it"]), predict(&["--transcript", "I hate every bit"]));
     assert_ne!(one["valence"]["with_text"], other["valence"]["with_text"]);
     assert_eq!(one["valence"]["without_text"], other["valence"]["without_text"]);
 }

@@ -35,7 +35,11 @@ fn error_kind(path: &Path) -> String {
     assert!(error["hint"].is_string(), "{error}");
     let for_people = affekt(["predict", path]);
     assert_eq!((for_people.code, for_people.stdout.as_str()), (1, ""));
-    assert!(for_people.stderr.starts_with("error: ") && for_people.stderr.contains("hint: "), "{}", for_people.stderr);
+    assert!(
+        for_people.stderr.starts_with("error: ") && for_people.stderr.contains("hint: "),
+        "{}",
+        for_people.stderr
+    );
     error["kind"].as_str().unwrap().to_owned()
 }
 

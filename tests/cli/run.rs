@@ -11,6 +11,9 @@ use crate::command::{Ended, affekt, project};
 
 const TOLERANCE: f64 = 1e-4;
 
+/// Tensors by name.
+type Named = Vec<(&'static str, Tensor)>;
+
 fn path(relative: &str) -> String {
     project().join(relative).to_str().unwrap().to_owned()
 }
@@ -41,7 +44,8 @@ fn wavlm_gives_every_hidden_state() {
     let golden = Golden::open(path("models/wavlm/tests/golden/large.safetensors"));
     let config = config(folder.path(), &golden);
     let weights = path("models/wavlm/tests/golden/large.weights.safetensors");
-    let flags = ["--weights", &weights, "--config", config.to_str().unwrap(), "--normalize", "none", "--repeat", "2"];
+    let flags =
+        ["--weights", &weights, "--config", config.to_str().unwrap(), "--normalize", "none", "--repeat", "2"];
     let inputs = [("waveform", golden.tensor("waveform")), ("lengths", golden.tensor("lengths"))];
     let ended = run(folder.path(), "wavlm", &flags, &inputs);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
@@ -51,7 +55,8 @@ fn wavlm_gives_every_hidden_state() {
     let longest = golden.tensor("lengths").to_vec1::<i64>().unwrap();
     let row = (0..longest.len()).max_by_key(|&row| longest[row]).unwrap();
     for layer in 0..=5 {
-        let (got, want) = (output.tensor(&format!("hidden_states.{layer}")), golden.tensor(&format!("hidden.{layer}")));
+        let (got, want) =
+            (output.tensor(&format!("hidden_states.{layer}")), golden.tensor(&format!("hidden.{layer}")));
         assert_close(&format!("layer {layer}"), &got.get(row).unwrap(), &want.get(row).unwrap(), TOLERANCE);
     }
 }
@@ -63,15 +68,24 @@ fn the_tiny_bundle_runs_from_its_folders() {
     let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &device).unwrap();
     let ids = Tensor::new(&[[1i64, 300, 301, 302]], &device).unwrap();
     let mask = Tensor::new(&[[1i64, 1, 1, 1]], &device).unwrap();
-    let cases: [(&str, Vec<(&str, Tensor)>, &str, &[usize]); 6] = [
+    let cases: [(&str, Named, &str, &[usize]); 6] = [
         ("wavlm", vec![("waveform", random(&[2, 3200]))], "hidden_states.6", &[2, 9, 64]),
-        ("manet", vec![("images", Tensor::rand(0f32, 1.0, (2, 3, 224, 224), &device).unwrap())], "embedding", &[2, 128]),
+        (
+            "manet",
+            vec![("images", Tensor::rand(0f32, 1.0, (2, 3, 224, 224), &device).unwrap())],
+            "embedding",
+            &[2, 128],
+        ),
         ("llama", vec![("input_ids", ids.clone()), ("attention_mask", mask)], "hidden_states.4", &[1, 4, 64]),
         ("slam", vec![("features", random(&[1, 12, 64]))], "projected", &[1, 2, 64]),
         ("generate", vec![("input_ids", ids)], "scores", &[1]),
         (
             "sdumc",
-            vec![("audio", random(&[2, 5, 64])), ("text", random(&[2, 3, 64])), ("video", random(&[2, 4, 128]))],
+            vec![
+                ("audio", random(&[2, 5, 64])),
+                ("text", random(&[2, 3, 64])),
+                ("video", random(&[2, 4, 128])),
+            ],
             "valence",
             &[2],
         ),
@@ -88,7 +102,8 @@ fn the_tiny_bundle_runs_from_its_folders() {
 fn sdumc_flows_and_switches_differ() {
     let folder = tempfile::tempdir().unwrap();
     let random = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap();
-    let inputs = [("audio", random(&[1, 5, 64])), ("text", random(&[1, 3, 64])), ("video", random(&[1, 4, 128]))];
+    let inputs =
+        [("audio", random(&[1, 5, 64])), ("text", random(&[1, 3, 64])), ("video", random(&[1, 4, 128]))];
     let weights = path("models/tiny/sdumc");
     let valence = |flags: &[&str]| {
         let flags: Vec<&str> = ["--weights", &weights].iter().chain(flags).copied().collect();
@@ -99,7 +114,11 @@ fn sdumc_flows_and_switches_differ() {
     for flags in [&["--missing"][..], &["--compat", "release"]] {
         assert!(relative_error(&valence(flags), &complete) > 0.0, "{flags:?}");
     }
-    assert_eq!(relative_error(&valence(&["--mia", "off"]), &complete), 0.0, "MIA is for the missing flow only");
+    assert_eq!(
+        relative_error(&valence(&["--mia", "off"]), &complete),
+        0.0,
+        "MIA is for the missing flow only"
+    );
     assert!(relative_error(&valence(&["--missing", "--mia", "off"]), &valence(&["--missing"])) > 0.0);
 }
 
@@ -108,7 +127,7 @@ fn unusable_tensors_and_foreign_flags_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let weights = path("models/tiny/wavlm");
     let waveform = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-    let cases: [(&str, Vec<(&str, Tensor)>, &[&str], &str); 5] = [
+    let cases: [(&str, Named, &[&str], &str); 5] = [
         ("wavlm", vec![("wave", waveform(&[1, 3200]))], &[], "waveform"),
         ("wavlm", vec![("waveform", waveform(&[3200]))], &[], "waveform"),
         ("wavlm", vec![("waveform", waveform(&[1, 100]))], &[], "100"),

@@ -18,7 +18,8 @@ pub struct Progress {
 impl Progress {
     /// What the flags and the terminal ask for.
     pub fn new(global: &Global) -> Self {
-        let shown = !global.quiet && !global.no_progress && !global.verbose && std::io::stderr().is_terminal();
+        let shown =
+            !global.quiet && !global.no_progress && !global.verbose && std::io::stderr().is_terminal();
         let bar = shown.then(|| {
             let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
             let bar = ProgressBar::new_spinner();
@@ -50,7 +51,9 @@ impl Reporter for Progress {
             Event::Advanced { stage, done, total: Some(total) } => {
                 bar.set_message(format!("{} {done}/{total}", stage.name()));
             }
-            Event::Advanced { stage, done, total: None } => bar.set_message(format!("{} {done}", stage.name())),
+            Event::Advanced { stage, done, total: None } => {
+                bar.set_message(format!("{} {done}", stage.name()));
+            }
             Event::Finished { .. } => {}
         }
     }

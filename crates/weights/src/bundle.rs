@@ -179,7 +179,9 @@ impl Store {
             }
             Self::Embedded(files) => {
                 let found = files.iter().find(|(name, _)| *name == path);
-                found.map(|(_, bytes)| Cow::Borrowed(*bytes)).ok_or_else(|| Error::NotFound { path: path.into() })
+                found
+                    .map(|(_, bytes)| Cow::Borrowed(*bytes))
+                    .ok_or_else(|| Error::NotFound { path: path.into() })
             }
         }
     }

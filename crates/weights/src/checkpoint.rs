@@ -70,14 +70,14 @@ impl Checkpoint {
 
     /// Takes a safetensors file that is part of the program. `name` is what messages call it.
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
-        let mut checkpoint =
-            Self { origin: name.to_owned(), tensors: BTreeMap::new(), files: Vec::new() };
+        let mut checkpoint = Self { origin: name.to_owned(), tensors: BTreeMap::new(), files: Vec::new() };
         checkpoint.add(name, Bytes::Embedded(bytes))?;
         Ok(checkpoint)
     }
 
     fn add(&mut self, name: &str, bytes: Bytes) -> Result<(), Error> {
-        let malformed = |reason: String| Error::Malformed { file: name.to_owned(), format: "safetensors", reason };
+        let malformed =
+            |reason: String| Error::Malformed { file: name.to_owned(), format: "safetensors", reason };
         let (header, metadata) =
             SafeTensors::read_metadata(&bytes).map_err(|error| malformed(error.to_string()))?;
         for (key, info) in metadata.tensors() {

@@ -89,7 +89,10 @@ mod tests {
     #[test]
     fn prefixes_go_and_segments_are_carried_over() {
         assert_eq!(TABLE.rename("module.model.layers.3.fc1.weight"), "encoder.3.up.weight");
-        assert_eq!(TABLE.rename("layers.3.fc1.parametrizations.weight"), "encoder.3.up.parametrizations.weight");
+        assert_eq!(
+            TABLE.rename("layers.3.fc1.parametrizations.weight"),
+            "encoder.3.up.parametrizations.weight"
+        );
         assert_eq!(TABLE.rename("old"), "new");
         assert_eq!(TABLE.rename("older"), "older");
         assert_eq!(TABLE.rename("layers.3.fc2.weight"), "layers.3.fc2.weight");

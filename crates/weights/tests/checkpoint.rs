@@ -23,16 +23,21 @@ fn save(path: &Path, named: &[(&str, &[f32])]) {
 
 fn load(path: &Path) -> Result<Vec<f32>, Error> {
     let checkpoint = Checkpoint::open(path)?;
-    let sum = checkpoint.load(&KEYS, DType::F32, &Device::Cpu, |vb| vb.get(2, "new.weight")? + vb.get(2, "bias")?)?;
+    let sum = checkpoint
+        .load(&KEYS, DType::F32, &Device::Cpu, |vb| vb.get(2, "new.weight")? + vb.get(2, "bias")?)?;
     Ok(sum.to_vec1().unwrap())
 }
 
 #[test]
 fn whole_and_sharded_folders_load_alike() {
     let folder = tempfile::tempdir().unwrap();
-    save(&folder.path().join("a.safetensors"), &[("model.old.weight", &[1.0, 2.0]), ("extra.part.x", &[0.0])]);
+    save(
+        &folder.path().join("a.safetensors"),
+        &[("model.old.weight", &[1.0, 2.0]), ("extra.part.x", &[0.0])],
+    );
     save(&folder.path().join("b.safetensors"), &[("bias", &[10.0, 20.0])]);
-    let map = r#"{"metadata": {}, "weight_map": {"model.old.weight": "a.safetensors", "bias": "b.safetensors"}}"#;
+    let map =
+        r#"{"metadata": {}, "weight_map": {"model.old.weight": "a.safetensors", "bias": "b.safetensors"}}"#;
     fs::write(folder.path().join("model.safetensors.index.json"), map).unwrap();
     assert_eq!(load(folder.path()).unwrap(), [11.0, 22.0]);
 

@@ -37,7 +37,11 @@ pub fn encode(networks: &Networks, waveform: &Waveform) -> Result<Option<Voice>,
     }))
 }
 
-fn hidden_states(networks: &Networks, waveform: &Waveform, recipe: &AudioRecipe) -> Result<Vec<Tensor>, Error> {
+fn hidden_states(
+    networks: &Networks,
+    waveform: &Waveform,
+    recipe: &AudioRecipe,
+) -> Result<Vec<Tensor>, Error> {
     let samples = Tensor::from_slice(&waveform.samples, (1, waveform.samples.len()), &networks.device)?; // (1, n)
     let samples = normalize(&samples, recipe.normalize.parse()?, None)?;
     Ok(networks.wavlm.forward(&samples, None)?)

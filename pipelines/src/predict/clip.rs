@@ -73,7 +73,9 @@ fn check_recipe(wanted: &[String], here: &[String]) -> Result<(), Error> {
         return Ok(());
     }
     let (wanted, here) = (wanted.join(", "), here.join(", "));
-    Err(Error::Recipe { reason: format!("the bundle wants faces by {wanted}, but this affekt finds them by {here}") })
+    Err(Error::Recipe {
+        reason: format!("the bundle wants faces by {wanted}, but this affekt finds them by {here}"),
+    })
 }
 
 fn follow(

@@ -62,9 +62,8 @@ pub fn predict(networks: &Networks, request: &Request, reporter: &dyn Reporter) 
     if voice.is_none() && video.is_none() && words.is_none() {
         return Err(Error::NothingToJudge { path: request.media.clone() });
     }
-    let text = clock.stage(Stage::Text, |_| {
-        words.as_ref().map(|words| text::encode(networks, words)).transpose()
-    })?;
+    let text = clock
+        .stage(Stage::Text, |_| words.as_ref().map(|words| text::encode(networks, words)).transpose())?;
     let samples = heard.map_or(0, |waveform| waveform.samples.len());
     let simulation = clock.stage(Stage::Simulate, |_| match &voice {
         Some(voice) => simulated::generate(networks, &voice.speech, samples),
@@ -134,11 +133,8 @@ fn encode_faces(
     advanced: &dyn Fn(usize, Option<usize>),
 ) -> Result<Option<candle_core::Tensor>, Error> {
     let side = networks.recipes.video.size;
-    let pictures: Vec<Option<RgbImage>> = track
-        .faces
-        .iter()
-        .map(|face| face.as_ref().map(|face| resize(&face.crop, side, side)))
-        .collect();
+    let pictures: Vec<Option<RgbImage>> =
+        track.faces.iter().map(|face| face.as_ref().map(|face| resize(&face.crop, side, side))).collect();
     let total = pictures.iter().flatten().count();
     video::encode(networks, &pictures, |done| advanced(done, Some(total)))
 }
@@ -162,7 +158,13 @@ fn sound(decoded: &Decoded) -> Audio {
 }
 
 /// What a user should know before trusting the numbers, the gravest first.
-fn warnings(networks: &Networks, request: &Request, clip: &Clip, features: &Features, told: &Simulated) -> Vec<String> {
+fn warnings(
+    networks: &Networks,
+    request: &Request,
+    clip: &Clip,
+    features: &Features,
+    told: &Simulated,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let mut warn = |holds: bool, text: String| {
         if holds {
@@ -180,7 +182,10 @@ fn warnings(networks: &Networks, request: &Request, clip: &Clip, features: &Feat
     let too_short = audio.present && !audio.silent && features.audio.is_none();
     warn(too_short, "the sound is too short for a single frame: the voice counts as absent".into());
     let frames = clip.track.frames();
-    warn(frames > 0 && features.video.is_none(), format!("no face in any of {frames} frames: the face counts as absent"));
+    warn(
+        frames > 0 && features.video.is_none(),
+        format!("no face in any of {frames} frames: the face counts as absent"),
+    );
     let competition = clip.track.warning();
     warn(competition.is_some(), competition.unwrap_or_default());
     let unsaid = request.transcript.is_some() && features.text.is_none();

@@ -29,7 +29,12 @@ pub fn fuse(networks: &Networks, features: &Features) -> Result<(Valence, Attent
     ))
 }
 
-fn flow(networks: &Networks, features: &Features, text: Option<&Tensor>, flow: Flow) -> Result<(f64, Shares), Error> {
+fn flow(
+    networks: &Networks,
+    features: &Features,
+    text: Option<&Tensor>,
+    flow: Flow,
+) -> Result<(f64, Shares), Error> {
     let widths = networks.widths();
     let sequence = |feature: Option<&Tensor>, width| -> Result<Sequence, Error> {
         Ok(match feature {

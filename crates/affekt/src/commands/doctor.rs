@@ -114,7 +114,10 @@ fn text(report: &Report, hint: Option<&str>) -> String {
     match &report.bundle {
         Ok(bundle) => {
             let trained = if bundle.trained { "" } else { " (untrained: its numbers carry no meaning)" };
-            lines.push(format!("  bundle    {}{trained}, {} files verified", bundle.name, bundle.verified_files));
+            lines.push(format!(
+                "  bundle    {}{trained}, {} files verified",
+                bundle.name, bundle.verified_files
+            ));
             let feature = |feature: &FeatureReport| {
                 let FeatureSpec { encoder, width, row, .. } = &feature.spec;
                 format!("  feature   {:<20} {encoder}, {width} wide, a row a {row}", feature.folder)

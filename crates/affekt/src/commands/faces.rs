@@ -163,7 +163,9 @@ fn found(media: &Path, track: &FaceTrack, warnings: Vec<String>, drawn: Vec<Stri
         speaker: track.speaker,
         recipe: track.recipe.clone(),
         tracks: tracks.collect(),
-        faces: with_marks.map(|(frame, (marks, time))| FrameFaces { frame, time: *time, boxes: boxes(marks) }).collect(),
+        faces: with_marks
+            .map(|(frame, (marks, time))| FrameFaces { frame, time: *time, boxes: boxes(marks) })
+            .collect(),
         warnings,
         drawn,
     }
@@ -172,13 +174,20 @@ fn found(media: &Path, track: &FaceTrack, warnings: Vec<String>, drawn: Vec<Stri
 /// The block for people.
 fn text(found: &Found) -> String {
     let Found { input, frames, with_face, coverage, .. } = found;
-    let mut lines = vec![format!("{input}: the speaker's face in {with_face} of {frames} frames ({:.0}%)", 100.0 * coverage)];
+    let mut lines = vec![format!(
+        "{input}: the speaker's face in {with_face} of {frames} frames ({:.0}%)",
+        100.0 * coverage
+    )];
     for (index, track) in found.tracks.iter().enumerate() {
         let speaker = if found.speaker == Some(index) { ", the speaker" } else { "" };
         let Track { start, end, frames, detections, .. } = track;
-        lines.push(format!("  track {index}: {start} to {end}, {frames} frames, {detections} detections{speaker}"));
+        lines.push(format!(
+            "  track {index}: {start} to {end}, {frames} frames, {detections} detections{speaker}"
+        ));
     }
     lines.extend(found.warnings.iter().map(|warning| format!("  warning: {warning}")));
-    lines.extend(found.drawn.first().map(|sheet| format!("  drawn: {sheet} and {} frames", found.drawn.len() - 1)));
+    lines.extend(
+        found.drawn.first().map(|sheet| format!("  drawn: {sheet} and {} frames", found.drawn.len() - 1)),
+    );
     lines.join("\n") + "\n"
 }

@@ -48,12 +48,14 @@ fn prepare(flags: &cli::Predict) -> Result<(Predictor, Vec<Request>), Error> {
     let setting = |name: &str, reason: String| Error::Setting { name: name.into(), reason };
     let span = Span::new(flags.start, flags.end).map_err(|bad| setting("--start, --end", bad.to_string()))?;
     if flags.transcript.is_some() && flags.media.len() > 1 {
-        let reason = format!("one transcript cannot be of {} recordings; give them one by one", flags.media.len());
+        let reason =
+            format!("one transcript cannot be of {} recordings; give them one by one", flags.media.len());
         return Err(setting("--transcript", reason));
     }
     let transcript = flags.transcript.as_deref().map(Transcript::from_argument).transpose()?;
     let predictor = Predictor::load(&flags.models, &flags.device)?;
-    let request = |media: &std::path::PathBuf| Request { media: media.clone(), span, transcript: transcript.clone() };
+    let request =
+        |media: &std::path::PathBuf| Request { media: media.clone(), span, transcript: transcript.clone() };
     Ok((predictor, flags.media.iter().map(request).collect()))
 }
 

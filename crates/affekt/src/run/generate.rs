@@ -71,7 +71,10 @@ fn prompts(job: &Job, network: &Llama, config: &Config) -> Result<Prompts, Error
             .to_vec2::<i64>()?
             .iter()
             .map(|row| {
-                let start = row.iter().position(|&there| there == 1).filter(|&at| row[at..].iter().all(|&there| there == 1));
+                let start = row
+                    .iter()
+                    .position(|&there| there == 1)
+                    .filter(|&at| row[at..].iter().all(|&there| there == 1));
                 let wanted = "of rows with all padding at the left and at least one position";
                 start.ok_or_else(|| job.input.bad("attention_mask", &mask, wanted).into())
             })

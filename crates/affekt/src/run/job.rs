@@ -93,7 +93,10 @@ fn refuse_foreign(flags: &cli::Run) -> Result<(), Error> {
     match given.iter().find(foreign) {
         Some((flag, _, _)) => {
             let network = format!("{:?}", flags.network).to_lowercase();
-            Err(Error::Setting { name: (*flag).into(), reason: format!("network {network} does not take it") })
+            Err(Error::Setting {
+                name: (*flag).into(),
+                reason: format!("network {network} does not take it"),
+            })
         }
         None => Ok(()),
     }

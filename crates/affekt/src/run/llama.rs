@@ -18,7 +18,10 @@ pub fn input_ids(job: &Job, config: &Config) -> Result<Tensor, Error> {
     let ids = job.input.integers("input_ids", 2)?;
     let vocabulary = 0..config.vocab_size as i64;
     if let Some(id) = ids.flatten_all()?.to_vec1::<i64>()?.iter().find(|id| !vocabulary.contains(id)) {
-        return Err(job.input.bad("input_ids", &ids, &format!("of ids below {}, not {id}", config.vocab_size)).into());
+        return Err(job
+            .input
+            .bad("input_ids", &ids, &format!("of ids below {}, not {id}", config.vocab_size))
+            .into());
     }
     Ok(ids)
 }
@@ -31,7 +34,10 @@ pub fn attention_mask(job: &Job, (b, t): (usize, usize)) -> Result<Option<Tensor
     let mask = job.input.integers("attention_mask", 2)?;
     let binary = mask.flatten_all()?.to_vec1::<i64>()?.iter().all(|&value| value == 0 || value == 1);
     if mask.dims() != [b, t] || !binary {
-        return Err(job.input.bad("attention_mask", &mask, &format!("of zeros and ones, shape [{b}, {t}]")).into());
+        return Err(job
+            .input
+            .bad("attention_mask", &mask, &format!("of zeros and ones, shape [{b}, {t}]"))
+            .into());
     }
     Ok(Some(mask))
 }
