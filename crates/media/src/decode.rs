@@ -10,7 +10,7 @@ use crate::audio::{AudioReader, Grid};
 use crate::error::Error;
 use crate::ffi;
 use crate::info::MediaInfo;
-use crate::plain::PlainReader;
+use crate::plain;
 use crate::source::{Source, StreamClock};
 use crate::timeline::Timeline;
 use crate::video::VideoReader;
@@ -78,8 +78,7 @@ pub fn decode(
         return Err(Error::BadSpan { path: source.path, start: span.start, duration });
     }
     let mut pass = Pass::new(source, span, want);
-    let plain = want.audio.then(|| PlainReader::open(&pass.source)).flatten();
-    if !plain.is_some_and(|plain| pass.read_plain(plain)) {
+    if !pass.read_plain() {
         pass.read_container(on_frame)?;
     }
     pass.conclude(span)
@@ -150,15 +149,13 @@ impl Pass {
     }
 
     /// A file with nothing but sound, read by symphonia; `false` if that gives nothing.
-    fn read_plain(&mut self, mut plain: PlainReader) -> bool {
-        let mut timeline = self.new_timeline();
-        let broken = plain.read(self.window.start, &mut timeline);
-        let heard = timeline.end().is_some();
-        if heard {
-            self.warnings.extend(broken);
-            self.keep_sound(timeline, plain.warning());
-        }
-        heard
+    fn read_plain(&mut self) -> bool {
+        let timeline = self.new_timeline();
+        let sound = self.want.audio.then(|| plain::read(&self.source, self.window.start, timeline)).flatten();
+        let Some(sound) = sound else { return false };
+        self.warnings.extend(sound.broken);
+        self.keep_sound(sound.timeline, sound.damage);
+        true
     }
 
     /// Any file, read by FFmpeg.

@@ -4,6 +4,7 @@
 //! shift the sound. Everything else, and whatever symphonia does not know, is FFmpeg's.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use affekt_core::Seconds;
 use ffmpeg_next::Rational;
@@ -25,13 +26,35 @@ use crate::warning::{Track, Warning};
 
 /// FFmpeg's names of the containers that come here.
 const CONTAINERS: [&str; 5] = ["wav", "flac", "mp3", "ogg", "aiff"];
+/// Headers that claim more channels than any loudspeaker layout has are left to FFmpeg's judgement.
+const MAX_CHANNELS: usize = 8;
 /// How much sound before the span a decoder needs to be in its normal state, in seconds.
 const PREROLL: f64 = 0.5;
 /// Loudspeakers that symphonia numbers as WAVE files and FFmpeg do.
 const WAVE_POSITIONS: u64 = (1 << 18) - 1;
 
+/// The sound of a plain audio file.
+pub(crate) struct PlainSound {
+    pub(crate) timeline: Timeline,
+    /// Where the file itself is broken.
+    pub(crate) broken: Option<Warning>,
+    /// What could not be decoded.
+    pub(crate) damage: Option<Warning>,
+}
+
+/// Reads a file with nothing but sound into `timeline`, from `start` seconds on; `None` if it is not for symphonia.
+pub(crate) fn read(source: &Source, start: f64, mut timeline: Timeline) -> Option<PlainSound> {
+    // symphonia 0.6 panics on some damaged headers; such a file is FFmpeg's too.
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        let mut reader = PlainReader::open(source)?;
+        let broken = reader.read(start, &mut timeline);
+        Some(PlainSound { timeline, broken, damage: reader.warning() })
+    }));
+    read.ok().flatten().filter(|sound| sound.timeline.end().is_some())
+}
+
 /// A plain audio file on its way to a [`Timeline`].
-pub(crate) struct PlainReader {
+struct PlainReader {
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track: u32,
@@ -44,8 +67,10 @@ pub(crate) struct PlainReader {
 
 impl PlainReader {
     /// Opens the file again with symphonia; `None` if it is not for symphonia.
-    pub(crate) fn open(source: &Source) -> Option<Self> {
-        if source.video.is_some() || !CONTAINERS.contains(&source.info.container.as_str()) {
+    fn open(source: &Source) -> Option<Self> {
+        let channels = source.info.audio.as_ref()?.channels;
+        let plain = source.video.is_none() && CONTAINERS.contains(&source.info.container.as_str());
+        if !plain || !(1..=MAX_CHANNELS).contains(&channels) {
             return None;
         }
         let file = File::open(&source.path).ok()?;
@@ -69,7 +94,7 @@ impl PlainReader {
 
     /// Decodes from a little before `start` until `timeline` is complete or the file ends; a warning if it ends in
     /// damage.
-    pub(crate) fn read(&mut self, start: f64, timeline: &mut Timeline) -> Option<Warning> {
+    fn read(&mut self, start: f64, timeline: &mut Timeline) -> Option<Warning> {
         if start > 2.0 * PREROLL {
             self.seek(start - PREROLL);
         }
@@ -119,7 +144,7 @@ impl PlainReader {
     }
 
     /// What was strange.
-    pub(crate) fn warning(&self) -> Option<Warning> {
+    fn warning(&self) -> Option<Warning> {
         let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
         (count > 0).then_some(Warning::Damaged { track, count, lasting })
     }

@@ -82,6 +82,23 @@ fn photos_are_no_media_whatever_their_name() {
     }
 }
 
+/// A header with a loudspeaker mask that symphonia 0.6 cannot complete: it panics, and FFmpeg takes over.
+#[test]
+fn a_header_that_breaks_the_first_reader() {
+    let folder = tempdir().unwrap();
+    let path = Clip::new(1.0)
+        .without_video()
+        .codecs(&["-channel_layout", "FL+FR+LFE"])
+        .channels(3)
+        .write(folder.path(), "a.wav");
+    let mut bytes = fs::read(&path).unwrap();
+    let extensible = bytes.windows(2).position(|pair| pair == [0xfe, 0xff]).unwrap();
+    bytes[extensible + 20..extensible + 24].copy_from_slice(&0x8000_0001u32.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let (decoded, _) = decode_all(&path, Span::ALL).unwrap();
+    assert_eq!(decoded.waveform.unwrap().samples.len(), 16_000);
+}
+
 #[test]
 fn files_that_are_cut_off() {
     let folder = tempdir().unwrap();

@@ -33,23 +33,28 @@ impl Sequence {
     }
 
     /// A batch (b, t, width) of which clip i has `lengths[i]` rows; what comes after them is padding, of any content.
+    /// A clip of no rows has an [absent](Self::absent) modality: its first row is zero and counts.
     pub fn padded(rows: Tensor, lengths: &[usize]) -> Result<Self, Error> {
         let Self { rows, .. } = Self::new(rows)?;
         let (b, t, _) = rows.dims3()?;
-        if lengths.len() != b || lengths.iter().any(|&length| length == 0 || length > t) {
+        if lengths.len() != b || lengths.iter().any(|&length| length > t) {
             return Err(Error::Sequence(format!(
-                "lengths {lengths:?} do not fit {b} clips of 1 to {t} rows"
+                "lengths {lengths:?} do not fit {b} clips of up to {t} rows"
             )));
         }
         if lengths.iter().all(|&length| length == t) {
             return Ok(Self { rows, valid: None });
         }
-        let valid: Vec<u8> =
-            lengths.iter().flat_map(|&length| (0..t).map(move |at| u8::from(at < length))).collect();
-        let valid = Tensor::from_vec(valid, (b, t, 1), rows.device())?;
+        let device = rows.device().clone();
+        // (b, t, 1): 1 in the first rows of each clip, as many as `count` makes of its length
+        let first = |count: fn(usize) -> usize| {
+            let flags = lengths.iter().flat_map(|&length| (0..t).map(move |at| u8::from(at < count(length))));
+            Tensor::from_vec(flags.collect(), (b, t, 1), &device)
+        };
         // Selection rather than a product: padding may hold NaN.
-        let rows = valid.broadcast_as(rows.shape())?.where_cond(&rows, &rows.zeros_like()?)?;
-        Ok(Self { rows, valid: Some(valid) })
+        let rows =
+            first(|length| length)?.broadcast_as(rows.shape())?.where_cond(&rows, &rows.zeros_like()?)?;
+        Ok(Self { rows, valid: Some(first(|length| length.max(1))?) })
     }
 
     /// Clips of any lengths, each (t, width), padded to the longest.
@@ -143,6 +148,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clip_of_no_rows_counts_as_one_zero_row() {
+        let sequence = Sequence::padded(rows((2, 2, 1)), &[0, 2]).unwrap();
+        let kept: Vec<f32> = sequence.rows().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(kept, [0.0, 0.0, 1.0, 1.0]);
+        let bias: Vec<f32> =
+            sequence.score_bias().unwrap().unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(bias, [0.0, f32::NEG_INFINITY, 0.0, 0.0]);
+    }
+
+    #[test]
     fn clips_are_padded_to_the_longest() {
         let clip = |length| Tensor::ones((length, 2), DType::F32, &Device::Cpu).unwrap();
         let sequence = Sequence::batch(&[clip(1), clip(3)]).unwrap();
@@ -155,7 +170,7 @@ mod tests {
     fn sequences_without_rows_and_wrong_lengths_are_refused() {
         assert!(Sequence::new(rows((1, 0, 4))).is_err());
         assert!(Sequence::batch(&[]).is_err());
-        for lengths in [&[1][..], &[0, 1], &[4, 1]] {
+        for lengths in [&[1][..], &[4, 1]] {
             assert!(Sequence::padded(rows((2, 3, 4)), lengths).is_err(), "{lengths:?}");
         }
     }
