@@ -22,6 +22,9 @@ const MIN_SCORE: f64 = 2.0;
 /// Each step of the image pyramid is this much smaller than the one before.
 const PYRAMID_STEP: f32 = 0.8;
 
+/// Overlap (IoU) from which two boxes of different searches are one face.
+const SAME_FACE: f32 = 0.3;
+
 /// Pictures longer than this many times their shorter side are reduced further, so that a panorama costs no more.
 const MAX_ASPECT: usize = 4;
 
@@ -42,7 +45,9 @@ impl RustFace {
     pub const STILL_LINES: usize = 960;
 
     /// Loads the embedded model. Pictures are brought to `lines` pixels on their shorter side before detection, larger
-    /// and smaller ones alike, so that what is found does not depend on the resolution.
+    /// and smaller ones alike, so that what is found does not depend on the resolution. Beyond [`Self::VIDEO_LINES`]
+    /// they are searched at that size first: the detector samples large faces in fine pictures so coarsely that it
+    /// loses some.
     pub fn new(lines: usize) -> Result<Self, Error> {
         let name = format!("rustface-{}-{lines}", env!("RUSTFACE_VERSION"));
         match rustface::read_model(MODEL) {
@@ -52,7 +57,20 @@ impl RustFace {
     }
 
     fn find(&self, image: &RgbImage) -> Vec<Detection> {
-        let Some((width, height)) = self.working_size(image) else { return Vec::new() };
+        let mut faces = self.find_at(image, self.lines.min(Self::VIDEO_LINES));
+        if self.lines > Self::VIDEO_LINES {
+            for found in self.find_at(image, self.lines) {
+                if faces.iter().all(|face| face.bbox.iou(&found.bbox) < SAME_FACE) {
+                    faces.push(found);
+                }
+            }
+        }
+        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+        faces
+    }
+
+    fn find_at(&self, image: &RgbImage, lines: usize) -> Vec<Detection> {
+        let Some((width, height)) = working_size(image, lines) else { return Vec::new() };
         let grey = grey(&preview(image, width, height)); // (height, width)
         let back = image.width as f32 / width as f32;
         // The detector of the crate cannot change threads; the model can, and its copy takes a tenth of a millisecond.
@@ -60,21 +78,19 @@ impl RustFace {
         detector.set_score_thresh(MIN_SCORE);
         detector.set_pyramid_scale_factor(PYRAMID_STEP);
         let found = detector.detect(&ImageData::new(&grey, width as u32, height as u32));
-        let mut faces: Vec<Detection> = found.iter().map(|face| detection(face, back)).collect();
-        faces.sort_by(|a, b| b.score.total_cmp(&a.score));
-        faces
+        found.iter().map(|face| detection(face, back)).collect()
     }
+}
 
-    /// Size at which `image` is searched; `None` where no window fits.
-    fn working_size(&self, image: &RgbImage) -> Option<(usize, usize)> {
-        let (short, long) = (image.width.min(image.height), image.width.max(image.height));
-        if short == 0 {
-            return None;
-        }
-        let scale = (self.lines as f64 / short as f64).min((MAX_ASPECT * self.lines) as f64 / long as f64);
-        let size = |pixels: usize| (pixels as f64 * scale).round() as usize;
-        Some((size(image.width), size(image.height))).filter(|&(width, height)| width.min(height) >= WINDOW)
+/// Size at which `image` is searched with `lines` on its shorter side; `None` where no window fits.
+fn working_size(image: &RgbImage, lines: usize) -> Option<(usize, usize)> {
+    let (short, long) = (image.width.min(image.height), image.width.max(image.height));
+    if short == 0 {
+        return None;
     }
+    let scale = (lines as f64 / short as f64).min((MAX_ASPECT * lines) as f64 / long as f64);
+    let size = |pixels: usize| (pixels as f64 * scale).round() as usize;
+    Some((size(image.width), size(image.height))).filter(|&(width, height)| width.min(height) >= WINDOW)
 }
 
 impl FaceDetector for RustFace {
@@ -147,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_working_size_depends_on_the_shorter_side_only() {
-        let size = |width, height| detector().working_size(&RgbImage::black(width, height));
+        let size = |width, height| working_size(&RgbImage::black(width, height), 288);
         assert_eq!(size(1280, 720), Some((512, 288)));
         assert_eq!(size(720, 1280), Some((288, 512)));
         assert_eq!(size(64, 48), Some((384, 288)));

@@ -1,4 +1,5 @@
 //! `resize` against Pillow, to the byte. `golden.py` makes the file.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use affekt_core::RgbImage;
 use affekt_faces::Rect;

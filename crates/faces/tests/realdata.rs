@@ -1,4 +1,5 @@
 //! The embedded detector and the tracker on real clips and pictures; skipped where there are none.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::io::Read;
 use std::path::Path;
@@ -18,7 +19,8 @@ fn track(path: &Path, frames: usize) -> FaceTrack {
     let mut decoder = Command::new("ffmpeg")
         .args(["-v", "error", "-i"])
         .arg(path)
-        .args(["-frames:v", &frames.to_string(), "-s", &size, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
+        .args(["-frames:v", &frames.to_string(), "-fps_mode", "passthrough", "-s", &size])
+        .args(["-f", "rawvideo", "-pix_fmt", "rgb24", "-"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -80,7 +82,7 @@ fn talking_heads_are_covered_where_the_reference_has_them() {
 fn where_nobody_is_nobody_is_found() {
     let Some(clips) = realdata::files("video_awkward", &["mp4"]) else { return };
     let clip = clips.iter().find(|clip| clip.ends_with("pyfeat_no_face.mp4")).unwrap();
-    let track = track(clip, usize::MAX >> 40);
+    let track = track(clip, 1000);
     let fired = track.marks.iter().filter(|marks| !marks.is_empty()).count();
     assert!(track.frames() >= 90 && fired * 20 <= track.frames(), "{fired} of {}", track.frames());
     assert_eq!((track.with_face(), track.tracks.len()), (0, 0));

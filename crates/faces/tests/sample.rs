@@ -1,5 +1,6 @@
 //! The embedded detector on stills of `models/tiny/sample.mp4`, every 20th frame:
 //! `ffmpeg -i sample.mp4 -vf "select='not(mod(n,20))'" -fps_mode passthrough -q:v 5 -bitexact sample.%d.jpg`.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::path::PathBuf;
 

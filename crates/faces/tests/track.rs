@@ -1,4 +1,5 @@
 //! The tracker on drawn pictures, with a detector that finds white squares.
+#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use affekt_core::{Frame, RgbImage, Seconds};
 use affekt_faces::draw::canvas::fill;
