@@ -7,8 +7,8 @@
 //! | [`seeta`] | [`RustFace`]: the embedded detector |
 //! | [`track`] | [`Tracker`]: detects on key frames, associates, interpolates, crops |
 //! | [`speaker`] | [`FaceTrack`], [`Face`]: the result, and how the speaker is chosen |
-//! | [`crop`] | the crop recipe |
-//! | [`resize`] | Pillow's resize, to the byte |
+//! | [`mod@crop`] | the crop recipe |
+//! | [`mod@resize`] | Pillow's resize, to the byte |
 //! | [`still`] | [`read_image`], [`write_image`] |
 //! | [`draw`] | [`Album`]: pictures and a contact sheet to judge a track by |
 //! | [`error`] | [`Error`] |

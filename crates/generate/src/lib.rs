@@ -5,9 +5,9 @@
 //! | [`model`] | [`CausalLm`]: what a network must offer, and [`Step`], what a forward pass gives |
 //! | [`settings`] | [`Settings`], [`Scorer`] |
 //! | [`search`] | [`beam_search`] and its [`Generation`]: one clip through a model |
-//! | [`beams`] | the search's book of one clip, apart from any model: candidates in, tokens and parents out |
-//! | [`candidates`] | log-softmax and the best continuations of all beams |
-//! | [`hypotheses`] | ended candidates and the rule that stops a search |
+//! | `beams` | the search's book of one clip, apart from any model: candidates in, tokens and parents out |
+//! | `candidates` | log-softmax and the best continuations of all beams |
+//! | `hypotheses` | ended candidates and the rule that stops a search |
 //! | [`repetition`] | [`looped`]: whether a text has run into a loop |
 //! | [`error`] | [`Error`] |
 

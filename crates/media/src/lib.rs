@@ -1,6 +1,6 @@
 //! From a media file to a waveform and RGB frames of any span, by timestamp.
 //!
-//! [`probe`] reads the headers; [`decode`] goes over a [`affekt_core::Span`] once, hands out upright RGB frames with
+//! [`probe()`] reads the headers; [`decode()`] goes over a [`affekt_core::Span`] once, hands out upright RGB frames with
 //! square pixels as they come and returns the sound as mono samples at 16 kHz. Spans are exact to the frame and to the
 //! sample, never by keyframe. Time zero is where the earliest of the two streams starts; picture and sound keep the
 //! distance that their timestamps give them. Nothing is printed: FFmpeg's own log is switched off for the process.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`checkpoint`] | [`Checkpoint`]: safetensors files (single, sharded, embedded) behind one memory-mapped view |
 //! | [`keys`] | [`KeyTable`]: from published tensor names to ours, and the extras that may be ignored |
-//! | [`ledger`] | the strict loader: every missing, misshapen or unused tensor is an error that lists them |
+//! | `ledger` | the strict loader: every missing, misshapen or unused tensor is an error that lists them |
 //! | [`bundle`] | [`Bundle`]: all files of a working system with digests, licences and recipes (`bundle.toml`) |
 //! | [`tensors`] | plain tensor files: what `affekt run` reads and writes |
 //! | [`error`] | [`Error`] |

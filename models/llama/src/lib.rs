@@ -4,12 +4,12 @@
 //! |---|---|
 //! | [`config`] | [`Config`], read from a published `config.json` |
 //! | [`names`] | [`KEYS`]: from published tensor names to ours |
-//! | [`rope`] | rotary position embedding |
-//! | [`mask`] | which positions may attend to which |
-//! | [`attention`] | grouped-query self-attention over a cache |
-//! | [`block`] | the gated MLP and the layer around it |
+//! | `rope` | rotary position embedding |
+//! | `mask` | which positions may attend to which |
+//! | `attention` | grouped-query self-attention over a cache |
+//! | `block` | the gated MLP and the layer around it |
 //! | [`model`] | [`Llama`] and its [`Output`] |
-//! | [`causal_lm`] | Llama as generation sees it |
+//! | `causal_lm` | Llama as generation sees it |
 //! | [`slam`] | [`slam::Projector`]: WavLM frames to Llama embeddings |
 
 mod attention;
