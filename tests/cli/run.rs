@@ -127,7 +127,8 @@ fn unusable_tensors_and_foreign_flags_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let weights = path("models/tiny/wavlm");
     let waveform = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-    let cases: [(&str, Named, &[&str], &str); 5] = [
+    let cases: [(&str, Named, &[&str], &str); 6] = [
+        ("manet", vec![("images", waveform(&[1, 3, 224, 224]))], &["--dtype", "bf16"], "bf16"),
         ("wavlm", vec![("wave", waveform(&[1, 3200]))], &[], "waveform"),
         ("wavlm", vec![("waveform", waveform(&[3200]))], &[], "waveform"),
         ("wavlm", vec![("waveform", waveform(&[1, 100]))], &[], "100"),

@@ -10,13 +10,16 @@ use crate::{Detection, Rect, crop};
 /// 0.2; faces of two people side by side have none.
 const MIN_OVERLAP: f32 = 0.2;
 
+/// The same for a track that was lost for longer than [`MAX_GAP`]: whoever returns must be where the face was.
+const MIN_RETURN_OVERLAP: f32 = 0.5;
+
 /// Seconds without a detection that interpolation bridges.
 const MAX_GAP: f64 = 0.5;
 
 /// Seconds without a detection after which a track ends, and a face in its place is a new one.
 const MAX_ABSENCE: f64 = 2.0;
 
-/// Faces followed at once, the largest first.
+/// Faces followed at once. The largest come first, so that only small ones are left out.
 const MAX_FACES: usize = 8;
 
 /// A face on a key frame.
@@ -70,19 +73,17 @@ impl Tracks {
     pub(crate) fn observe(&mut self, position: usize, detections: &[Detection], held: &Held) -> usize {
         self.keys += 1;
         let time = held.frame(position).time.0;
-        let sightings = largest(detections).map(|found| Sighting {
-            position,
-            time,
-            bbox: found.bbox,
-            score: found.score,
-        });
-        let sightings: Vec<Sighting> = sightings.collect();
+        let mut sightings: Vec<Sighting> = detections
+            .iter()
+            .map(|found| Sighting { position, time, bbox: found.bbox, score: found.score })
+            .collect();
+        sightings.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
         let matches = self.associate(&sightings);
         for (&sighting, track) in sightings.iter().zip(matches) {
             match track {
                 Some(index) => self.followed[index].see(sighting, held, &mut self.marks),
                 None if self.followed.len() < MAX_FACES => self.begin(sighting),
-                None => {}
+                None => self.overlook(sighting),
             }
         }
         self.let_go(position, time, held);
@@ -96,7 +97,8 @@ impl Tracks {
         for (seen, sighting) in sightings.iter().enumerate() {
             for (index, track) in self.followed.iter().enumerate() {
                 let overlap = sighting.bbox.iou(&track.last.bbox);
-                if overlap >= MIN_OVERLAP {
+                let least = if track.run.is_some() { MIN_OVERLAP } else { MIN_RETURN_OVERLAP };
+                if overlap >= least {
                     pairs.push((overlap, seen, index));
                 }
             }
@@ -113,6 +115,14 @@ impl Tracks {
 
     fn begin(&mut self, sighting: Sighting) {
         self.followed.push(Track::new(self.begun, sighting));
+        self.begun += 1;
+    }
+
+    /// Leaves a mark of a face that is one too many to follow.
+    fn overlook(&mut self, sighting: Sighting) {
+        let Sighting { position, bbox, score, .. } = sighting;
+        let mark = Mark { track: None, bbox, score, interpolated: false };
+        self.marks.push(RawMark { position, id: self.begun, mark });
         self.begun += 1;
     }
 
@@ -246,11 +256,4 @@ impl Sighting {
         let score = self.score + (to.score - self.score) * t;
         Self { position, time, bbox: self.bbox.lerp(&to.bbox, t), score }
     }
-}
-
-/// The detections that are followed: the largest ones.
-fn largest(detections: &[Detection]) -> impl Iterator<Item = &Detection> {
-    let mut sorted: Vec<_> = detections.iter().collect();
-    sorted.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
-    sorted.into_iter().take(MAX_FACES)
 }

@@ -20,7 +20,8 @@ pub struct Face {
 /// Any tracked face in one frame, without its picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mark {
-    /// Index into [`FaceTrack::tracks`]; `None` for a face seen once and never again, which counts as a false alarm.
+    /// Index into [`FaceTrack::tracks`]; `None` for a face that was not followed: seen once and never again, which
+    /// counts as a false alarm, or smaller than the eight that are followed at once.
     pub track: Option<usize>,
     /// Its box.
     pub bbox: Rect,

@@ -26,7 +26,11 @@ pub struct Reason {
 impl Failure {
     /// Takes down `error` for `input`.
     pub fn new(input: impl Into<String>, error: &dyn Explain) -> Self {
-        let error = Reason { kind: error.kind(), message: error.to_string(), hint: error.hint() };
+        // The tensor library appends a stack trace where RUST_BACKTRACE is set: nothing for users.
+        let message = error.to_string();
+        let message =
+            message.split_once("\n   0: ").map_or(message.as_str(), |(message, _)| message).to_owned();
+        let error = Reason { kind: error.kind(), message, hint: error.hint() };
         Self { input: input.into(), error }
     }
 }

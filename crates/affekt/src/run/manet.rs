@@ -8,6 +8,10 @@ use super::job::outputs;
 use super::{Forward, Job};
 
 pub fn prepare(job: &Job) -> Result<Forward, Error> {
+    if job.device.is_cpu() && job.dtype == DType::BF16 {
+        let reason = "bf16 convolutions do not run on the CPU; use f32 or f16, or a CUDA device".into();
+        return Err(Error::Setting { name: "--dtype".into(), reason });
+    }
     let mut raw = job.config_or_default::<RawConfig>()?.infer(&job.weights);
     if let Some(variant) = &job.special().variant {
         raw.variant = variant.parse()?;

@@ -11,12 +11,10 @@ use crate::{Error, FaceTrack, Mark, write_image};
 
 /// The speaker's colour.
 pub(super) const SPEAKER: Colour = [40, 220, 90];
-/// Where the speaker's box is interpolated.
-pub(super) const BETWEEN: Colour = [150, 215, 60];
 /// Tracks that were not chosen.
 const OTHER: Colour = [255, 180, 40];
-/// Faces seen only once.
-const FALSE_ALARM: Colour = [190, 190, 190];
+/// Faces that were not followed.
+const NOT_FOLLOWED: Colour = [190, 190, 190];
 
 const BLACK: Colour = [0; 3];
 
@@ -74,7 +72,7 @@ impl Album {
         write_image(&paths[0], &self.sheet(name, track))?;
         for sample in &self.samples {
             let path = folder.join(format!("{name}.{:08.3}s.jpg", sample.time.0));
-            write_image(&path, &sample.draw(track))?;
+            write_image(&path, &sample.draw(track, sample.longest()))?;
             paths.push(path);
         }
         Ok(paths)
@@ -87,31 +85,40 @@ impl Album {
 }
 
 impl Sample {
-    /// The frame with its boxes: the speaker's thick, all others thin, each with its score.
-    pub(super) fn draw(&self, track: &FaceTrack) -> RgbImage {
-        let mut image = self.image.clone();
-        let thin = (image.width.max(image.height) / 400).max(1) as i64;
+    /// Longest side of the picture, in pixels.
+    pub(super) fn longest(&self) -> usize {
+        self.image.width.max(self.image.height)
+    }
+
+    /// The frame with its boxes, its longest side brought to `longest` pixels: the speaker's box thick, all others
+    /// thin, each with its score, after a tilde where it is interpolated.
+    pub(super) fn draw(&self, track: &FaceTrack, longest: usize) -> RgbImage {
+        let smaller = longest as f32 / self.longest() as f32;
+        let size = |pixels: usize| ((pixels as f32 * smaller).round() as usize).max(1);
+        let mut image = preview(&self.image, size(self.image.width), size(self.image.height));
+        let scale = self.scale * smaller;
+        let thin = (longest / 400).max(1) as i64;
         let marks = track.marks.get(self.position).map_or(&[][..], Vec::as_slice);
         let is_speaker = |mark: &Mark| mark.track.is_some() && mark.track == track.speaker;
         // The speaker last, so that its box lies on top.
         for mark in marks.iter().filter(|mark| !is_speaker(mark)) {
-            let colour = if mark.track.is_some() { OTHER } else { FALSE_ALARM };
-            self.draw_mark(&mut image, mark, thin, colour);
+            let colour = if mark.track.is_some() { OTHER } else { NOT_FOLLOWED };
+            draw_mark(&mut image, mark, scale, thin, colour);
         }
         for mark in marks.iter().filter(|mark| is_speaker(mark)) {
-            self.draw_mark(&mut image, mark, 4 * thin, if mark.interpolated { BETWEEN } else { SPEAKER });
+            draw_mark(&mut image, mark, scale, 3 * thin, SPEAKER);
         }
         label(&mut image, 0, 0, BLACK, [255; 3], &format!("{:.2} s", self.time.0));
         image
     }
+}
 
-    fn draw_mark(&self, image: &mut RgbImage, mark: &Mark, thickness: i64, colour: Colour) {
-        let rect = mark.bbox.scaled(self.scale);
-        outline(image, &rect, thickness, colour);
-        let sign = if mark.interpolated { "~" } else { "" };
-        let above = (rect.y.round() as i64 - 12).max(12);
-        label(image, rect.x.round() as i64, above, colour, BLACK, &format!("{sign}{:.1}", mark.score));
-    }
+fn draw_mark(image: &mut RgbImage, mark: &Mark, scale: f32, thickness: i64, colour: Colour) {
+    let rect = mark.bbox.scaled(scale);
+    outline(image, &rect, thickness, colour);
+    let sign = if mark.interpolated { "~" } else { "" };
+    let above = (rect.y.round() as i64 - 12).max(12);
+    label(image, rect.x.round() as i64, above, colour, BLACK, &format!("{sign}{:.1}", mark.score));
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 
 use affekt_core::RgbImage;
 
-use super::album::{BETWEEN, SPEAKER, Sample};
+use super::album::{SPEAKER, Sample};
 use super::canvas::{Colour, LETTER, fill, label, paste, text};
-use crate::resize::preview;
 use crate::{CROP_SIZE, FaceTrack};
 
 const WIDTH: usize = 1232;
 const GAP: usize = 8;
-const COLUMNS: usize = 4;
+/// Longest side of a frame on the sheet: four lying ones side by side.
+const FRAME_SIDE: usize = 298;
 const CROPS_A_ROW: usize = 10;
 const BAR_HEIGHT: usize = 24;
 
@@ -21,9 +21,11 @@ const BLACK: Colour = [0; 3];
 
 pub(super) fn draw(title: &str, track: &FaceTrack, samples: &[Sample]) -> RgbImage {
     let crops = crops(track);
-    let frames = shrink(track, samples);
+    let frames: Vec<RgbImage> = samples.iter().map(|sample| sample.draw(track, FRAME_SIDE)).collect();
+    let column = frames.iter().map(|frame| frame.width + GAP).max().unwrap_or(WIDTH);
+    let columns = ((WIDTH - GAP) / column).max(1);
     let crop_rows = crops.len().div_ceil(CROPS_A_ROW);
-    let row_heights: Vec<usize> = frames.chunks(COLUMNS).map(row_height).collect();
+    let row_heights: Vec<usize> = frames.chunks(columns).map(row_height).collect();
     let mut y = 3 * GAP + 5 * LETTER;
     let bar = y;
     y += BAR_HEIGHT + 2 * LETTER + GAP;
@@ -39,32 +41,17 @@ pub(super) fn draw(title: &str, track: &FaceTrack, samples: &[Sample]) -> RgbIma
         }
         y += CROP_SIZE + GAP;
     }
-    for (row, height) in frames.chunks(COLUMNS).zip(row_heights) {
-        for (column, frame) in row.iter().enumerate() {
-            paste(&mut sheet, frame, GAP + column * (column_width() + GAP), y);
+    for (row, height) in frames.chunks(columns).zip(row_heights) {
+        for (place, frame) in row.iter().enumerate() {
+            paste(&mut sheet, frame, GAP + place * column, y);
         }
         y += height + GAP;
     }
     sheet
 }
 
-fn column_width() -> usize {
-    (WIDTH - GAP) / COLUMNS - GAP
-}
-
 fn row_height(row: &[RgbImage]) -> usize {
     row.iter().map(|frame| frame.height).max().unwrap_or(0)
-}
-
-/// The drawn frames, each as wide as a column, upright ones no higher than wide.
-fn shrink(track: &FaceTrack, samples: &[Sample]) -> Vec<RgbImage> {
-    let small = |sample: &Sample| {
-        let image = sample.draw(track);
-        let scale = column_width() as f64 / image.width.max(image.height) as f64;
-        let size = |pixels: usize| ((pixels as f64 * scale).round() as usize).max(1);
-        preview(&image, size(image.width), size(image.height))
-    };
-    samples.iter().map(small).collect()
 }
 
 /// Crops spread evenly over the frames that have one, two rows at most.
@@ -103,18 +90,14 @@ fn head(sheet: &mut RgbImage, title: &str, track: &FaceTrack) {
     }
 }
 
-/// One column of pixels a share of the clip: the worst that any of its frames shows.
+/// Green where the speaker's face is seen, red where not; a column of pixels stands for its worst frame.
 fn coverage_bar(sheet: &mut RgbImage, y: usize, track: &FaceTrack) {
     let (width, frames) = (WIDTH - 2 * GAP, track.frames());
     for column in 0..width {
         let first = column * frames / width;
         let last = ((column + 1) * frames).div_ceil(width).min(frames).max(first);
-        let colour = track.faces[first..last].iter().map(|face| match face {
-            None => (0, NO_FACE),
-            Some(face) if face.interpolated => (1, BETWEEN),
-            Some(_) => (2, SPEAKER),
-        });
-        let (_, colour) = colour.min_by_key(|&(rank, _)| rank).unwrap_or((0, NO_FACE));
+        let seen = first < last && track.faces[first..last].iter().all(Option::is_some);
+        let colour = if seen { SPEAKER } else { NO_FACE };
         fill(sheet, (GAP + column) as i64, y as i64, 1, BAR_HEIGHT as i64, colour);
     }
     ticks(sheet, y + BAR_HEIGHT, width, track);
