@@ -13,6 +13,9 @@ const FRAME_SIDE: usize = 298;
 const CROPS_A_ROW: usize = 10;
 const BAR_HEIGHT: usize = 24;
 
+const LEGEND: &str =
+    "green: the speaker   orange: other faces   grey: not followed   number: score, ~ between key frames";
+
 const PAPER: Colour = [24, 26, 30];
 const INK: Colour = [235, 235, 235];
 const FAINT: Colour = [140, 145, 150];
@@ -26,7 +29,7 @@ pub(super) fn draw(title: &str, track: &FaceTrack, samples: &[Sample]) -> RgbIma
     let columns = ((WIDTH - GAP) / column).max(1);
     let crop_rows = crops.len().div_ceil(CROPS_A_ROW);
     let row_heights: Vec<usize> = frames.chunks(columns).map(row_height).collect();
-    let mut y = 3 * GAP + 5 * LETTER;
+    let mut y = 8 * LETTER + GAP / 2;
     let bar = y;
     y += BAR_HEIGHT + 2 * LETTER + GAP;
     let height = y + crop_rows * (CROP_SIZE + GAP) + row_heights.iter().map(|row| row + GAP).sum::<usize>();
@@ -85,8 +88,9 @@ fn head(sheet: &mut RgbImage, title: &str, track: &FaceTrack) {
         track.recipe.join(", ")
     );
     text(sheet, x, y + 2 * letter + GAP as i64 / 2, 1, FAINT, &found);
+    text(sheet, x, y + 4 * letter, 1, FAINT, LEGEND);
     if let Some(warning) = track.warning() {
-        text(sheet, x, y + 4 * letter, 1, [255, 180, 40], &warning);
+        text(sheet, x, y + 11 * letter / 2, 1, [255, 180, 40], &warning);
     }
 }
 
