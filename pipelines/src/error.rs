@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use affekt_core::feature::BadLayerRule;
 use affekt_core::{ErrorKind, Explain, Seconds};
+use affekt_nn::finite::NotFinite;
 
 /// Errors of the flows: those of the stages, passed on, and a few of their own.
 #[derive(Debug, thiserror::Error)]
@@ -27,22 +28,22 @@ pub enum Error {
     Normalize(#[from] affekt_wavlm::normalize::UnknownNormalize),
     /// Of the face encoder.
     #[error(transparent)]
-    Manet(#[from] affekt_manet::Error),
+    Manet(affekt_manet::Error),
     /// Of the language model's configuration, or the projector's.
     #[error(transparent)]
     Llama(#[from] affekt_llama::BadConfig),
     /// Of generation.
     #[error(transparent)]
-    Generate(#[from] affekt_generate::Error),
+    Generate(affekt_generate::Error),
     /// Of fusion.
     #[error(transparent)]
-    Sdumc(#[from] affekt_sdumc::Error),
+    Sdumc(affekt_sdumc::Error),
     /// Of the choice of hidden states.
     #[error(transparent)]
     Layers(#[from] BadLayerRule),
     /// Of the tensor library.
     #[error(transparent)]
-    Tensor(#[from] candle_core::Error),
+    Tensor(candle_core::Error),
     /// A value on the command line or in a configuration.
     #[error("{name}: {reason}")]
     Setting {
@@ -97,12 +98,47 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Numbers that are none.
-    #[error("network {network} gives values that are not finite (NaN or infinite)")]
-    NotFinite {
-        /// The network.
-        network: String,
-    },
+    /// Numbers that are none, and the layer that made them.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+}
+
+// By hand, because candle's error may carry one that has more to say.
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        match NotFinite::of(&error) {
+            Some(found) => Self::NotFinite(found.clone()),
+            None => Self::Tensor(error),
+        }
+    }
+}
+
+impl From<affekt_manet::Error> for Error {
+    fn from(error: affekt_manet::Error) -> Self {
+        match error {
+            affekt_manet::Error::Tensor(error) => error.into(),
+            error => Self::Manet(error),
+        }
+    }
+}
+
+impl From<affekt_generate::Error> for Error {
+    fn from(error: affekt_generate::Error) -> Self {
+        match error {
+            affekt_generate::Error::Tensor(error) => error.into(),
+            error => Self::Generate(error),
+        }
+    }
+}
+
+impl From<affekt_sdumc::Error> for Error {
+    fn from(error: affekt_sdumc::Error) -> Self {
+        match error {
+            affekt_sdumc::Error::Tensor(error) => error.into(),
+            error => Self::Sdumc(error),
+        }
+    }
 }
 
 impl Error {
@@ -130,7 +166,7 @@ impl Explain for Error {
         match self {
             Self::Device { .. } => ErrorKind::Device,
             Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
-            Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite { .. } => ErrorKind::BadModel,
+            Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
             Self::Transcript { .. } => ErrorKind::BadTranscript,
             Self::TooLong { .. } => ErrorKind::TooLong,
             Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
@@ -148,7 +184,7 @@ impl Explain for Error {
                 format!("name a part of it with --start and --end, at most {} s long", most.0)
             }
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
-            Self::NotFinite { .. } => {
+            Self::NotFinite(_) => {
                 "check the weights: a damaged or half-precision checkpoint overflows".into()
             }
             Self::Recipe { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),

@@ -4,7 +4,7 @@ use affekt_core::Waveform;
 use affekt_wavlm::normalize;
 use candle_core::Tensor;
 
-use super::{finite, summed};
+use super::summed;
 use crate::recipe::AudioRecipe;
 use crate::{Error, Networks};
 
@@ -31,10 +31,7 @@ pub fn encode(networks: &Networks, waveform: &Waveform) -> Result<Option<Voice>,
         Some(hidden_states(networks, waveform, speech)?)
     };
     let speech_states = own_pass.as_ref().unwrap_or(&states);
-    Ok(Some(Voice {
-        audio: finite(summed(&states, audio.layers)?, &audio.network)?,
-        speech: finite(summed(speech_states, speech.layers)?, &speech.network)?,
-    }))
+    Ok(Some(Voice { audio: summed(&states, audio.layers)?, speech: summed(speech_states, speech.layers)? }))
 }
 
 fn hidden_states(

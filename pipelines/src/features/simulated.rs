@@ -4,7 +4,6 @@ use affekt_generate::{Settings, beam_search, looped};
 use affekt_report::prediction::Simulated;
 use candle_core::{DType, Tensor};
 
-use super::finite;
 use crate::recipe::{Mode, Prompt};
 use crate::{Error, Networks};
 
@@ -40,7 +39,7 @@ pub fn generate(networks: &Networks, speech: &Tensor, samples: usize) -> Result<
     let text = generation.text_tokens(&settings.eos);
     // No rows, or no words: an absent text either way.
     let empty = states.dim(0)? == 0 || text.is_empty();
-    let feature = if empty { None } else { Some(finite(states.to_dtype(DType::F32)?, &recipe.network)?) };
+    let feature = if empty { None } else { Some(states.to_dtype(DType::F32)?) };
     let told = Simulated {
         hypothesis: Some(networks.tokenizer.decode(text)?),
         tokens: generation.tokens.len(),

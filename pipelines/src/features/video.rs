@@ -3,7 +3,6 @@
 use affekt_core::RgbImage;
 use candle_core::{DType, Tensor};
 
-use super::finite;
 use crate::{Error, Networks};
 
 /// Faces that go through the network at once: enough to fill the matrix products, few enough to stay in cache.
@@ -32,7 +31,7 @@ pub fn encode(
     let row = |face: &Option<RgbImage>| face.as_ref().and_then(|_| next.next()).unwrap_or(found.len() as u32);
     let rows: Vec<u32> = faces.iter().map(row).collect();
     let rows = Tensor::new(rows, &networks.device)?;
-    Ok(Some(finite(embeddings.index_select(&rows, 0)?, &networks.recipes.video.network)?)) // (frames, width)
+    Ok(Some(embeddings.index_select(&rows, 0)?)) // (frames, width)
 }
 
 /// (b, 3, side, side), RGB in 0 to 1.

@@ -49,9 +49,6 @@ fn flow(
     };
     let output = networks.sdumc.forward(&inputs, flow)?;
     let valence = output.valence.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
-    if !valence.is_finite() {
-        return Err(Error::NotFinite { network: "sdumc".into() });
-    }
     let share = output.attention()?[0];
     let [audio, text, video] = [share.audio, share.text, share.video].map(f64::from);
     Ok((valence, Shares { audio, text, video }))
