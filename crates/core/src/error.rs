@@ -28,6 +28,8 @@ pub enum ErrorKind {
     BadTranscript,
     /// A bundle, its weights or its tokenizer that cannot be used.
     BadModel,
+    /// A server that cannot be reached, or that refuses.
+    Network,
     /// Input tensors that do not fit the network.
     BadInput,
     /// A value on the command line or in a configuration.

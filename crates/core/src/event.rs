@@ -8,6 +8,8 @@ use crate::Seconds;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// Files of a bundle from the hub; its units are bytes.
+    Download,
     /// Weights into memory.
     Load,
     /// Container to waveform and frames.
@@ -30,6 +32,7 @@ impl Stage {
     /// Lower-case name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Download => "download",
             Self::Load => "load",
             Self::Decode => "decode",
             Self::Faces => "faces",

@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// When the picture flashes and the sound beeps: at `FIRST + k * PERIOD`, for `LENGTH`, all in seconds.
 pub mod flash {
@@ -122,6 +123,15 @@ impl Clip {
         self
     }
 
+    /// Whether this machine's FFmpeg has the encoders that the extension of `name` stands for; a line says so where it
+    /// has not, for the test to skip.
+    pub fn can_write(name: &str) -> bool {
+        let extension = Path::new(name).extension().and_then(OsStr::to_str).unwrap_or_default();
+        let codecs = codecs_of(extension);
+        let encoders = codecs.windows(2).filter(|pair| pair[0].starts_with("-c:")).map(|pair| pair[1]);
+        encoders.into_iter().all(can_encode)
+    }
+
     /// Makes the clip as `folder/name`.
     ///
     /// # Panics
@@ -188,7 +198,7 @@ fn flash_expression(time: &str) -> String {
 
 fn codecs_of(extension: &str) -> &'static [&'static str] {
     match extension {
-        "mp4" | "mov" | "mkv" => {
+        "mp4" | "mov" | "mkv" | "ts" => {
             &["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "50", "-c:a", "aac"]
         }
         "webm" => &["-c:v", "libvpx", "-deadline", "realtime", "-b:v", "500k", "-c:a", "libopus"],
@@ -210,6 +220,31 @@ fn rotate(from: &Path, to: &Path, clockwise: i32) {
     }
 }
 
+/// Whether this machine's FFmpeg has the encoder `name`; a line says so where it has not, for the test to skip.
+pub fn can_encode(name: &str) -> bool {
+    static ENCODERS: OnceLock<String> = OnceLock::new();
+    let listed = ENCODERS.get_or_init(|| {
+        let (_, list, _) = run("ffmpeg", &["-hide_banner", "-encoders"]);
+        String::from_utf8_lossy(&list).into_owned()
+    });
+    let known = listed.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
+    if !known {
+        crate::realdata::tell(&format!("skipped: the `ffmpeg` command has no encoder {name}"));
+    }
+    known
+}
+
+/// Copies the recording `from` to `to`, `times` in a row, without encoding anything anew but FLAC, whose header holds the
+/// length.
+///
+/// # Panics
+/// As [`ffmpeg`].
+pub fn repeat(from: &Path, times: usize, to: &Path) {
+    let (from, to, loops) = (from.display().to_string(), to.display().to_string(), (times - 1).to_string());
+    let codec = if to.ends_with(".flac") { "flac" } else { "copy" };
+    ffmpeg(&["-stream_loop", &loops, "-i", &from, "-map", "0", "-c", codec, &to]);
+}
+
 /// Runs `ffmpeg` with `args`, overwriting what is there and keeping quiet.
 ///
 /// # Panics
@@ -219,13 +254,29 @@ pub fn ffmpeg<S: AsRef<OsStr> + std::fmt::Debug>(args: &[S]) {
     assert!(done, "ffmpeg {args:?} failed: {said}");
 }
 
+/// What `ffmpeg` or `ffprobe`, the `program`, prints for `args`.
+///
+/// # Panics
+/// As [`ffmpeg`].
+pub fn printed_by<S: AsRef<OsStr> + std::fmt::Debug>(program: &str, args: &[S]) -> Vec<u8> {
+    let (done, printed, said) = run(program, args);
+    assert!(done, "{program} {args:?} failed: {said}");
+    printed
+}
+
 fn try_ffmpeg<S: AsRef<OsStr>>(args: &[S]) -> (bool, String) {
-    let output = Command::new("ffmpeg")
-        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-fflags", "+bitexact"])
-        .args(args)
-        .output()
-        .unwrap_or_else(|error| {
-            panic!("the `ffmpeg` command cannot be run ({error}): `cargo xtask test` installs what the tests need")
-        });
-    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    let quiet = ["-nostdin", "-hide_banner", "-loglevel", "error", "-y", "-fflags", "+bitexact"];
+    let args: Vec<&OsStr> = quiet.iter().map(OsStr::new).chain(args.iter().map(AsRef::as_ref)).collect();
+    let (done, _, said) = run("ffmpeg", &args);
+    (done, said)
+}
+
+/// Whether it succeeded, what it printed and what it said on the standard error.
+fn run<S: AsRef<OsStr>>(program: &str, args: &[S]) -> (bool, Vec<u8>, String) {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|error| {
+        panic!(
+            "the `{program}` command cannot be run ({error}): `cargo xtask test` installs what the tests need"
+        )
+    });
+    (output.status.success(), output.stdout, String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -6,10 +6,14 @@
 //! | [`tolerance`] | [`relative_error`], [`assert_close`] |
 //! | [`clips`] | synthetic media, made with the `ffmpeg` command |
 //! | [`realdata`] | real clips, where this machine has them |
+//! | [`fuzz`] | readers against damaged files |
+//! | [`torchfile`] | PyTorch files made by hand: as published, and hostile |
 
 pub mod clips;
+pub mod fuzz;
 pub mod golden;
 pub mod realdata;
 pub mod tolerance;
+pub mod torchfile;
 
 pub use tolerance::{assert_close, relative_error};

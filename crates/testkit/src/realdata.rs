@@ -30,6 +30,6 @@ pub fn files(folder: &str, extensions: &[&str]) -> Option<Vec<PathBuf>> {
 }
 
 #[expect(clippy::print_stdout, reason = "a test that skips must say so where the test runner shows output")]
-fn tell(line: &str) {
+pub(crate) fn tell(line: &str) {
     println!("{line}");
 }

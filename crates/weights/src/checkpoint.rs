@@ -1,93 +1,96 @@
 //! Weights on disk or in the program, behind one view.
 
+mod bytes;
+mod export;
+mod files;
+mod form;
+pub(crate) mod located;
+mod read;
+
+pub(crate) use bytes::Bytes;
+pub(crate) use form::Contents;
+pub(crate) use located::Located;
+
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use affekt_core::Digest;
-use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
-use memmap2::Mmap;
-use safetensors::SafeTensors;
-use safetensors::tensor::{TensorInfo, TensorView};
 use serde::de::DeserializeOwned;
 
 use crate::{Error, KeyTable, ledger};
 
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+/// A JSON file is read whole: a configuration or an index of shards is never larger.
+const LARGEST_JSON: u64 = 64 << 20;
 
-/// An opened checkpoint: published tensor names and where their bytes lie. Nothing is read before it is asked for.
+/// An opened checkpoint: published tensor names and where their bytes lie. Nothing is read before it is asked for, and
+/// what was copied out of a file no longer counts against this program's memory.
+///
+/// What a file is, is told by its content. Read are safetensors, PyTorch's files (`.pt`, `.pth`, `.bin`: zip archives
+/// and the form before version 1.6) and the weights in ONNX files. Pickles are taken apart by a machine that knows only what tensors need and
+/// executes nothing.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// What messages call it.
     origin: String,
     tensors: BTreeMap<String, Entry>,
+    /// Entries that are no tensors, and what they are.
+    others: BTreeMap<String, String>,
     files: Vec<Arc<Bytes>>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     file: usize,
-    /// Where the tensor data starts in the file.
-    base: usize,
-    info: TensorInfo,
-}
-
-#[derive(Debug)]
-enum Bytes {
-    Mapped(Mmap),
-    Embedded(&'static [u8]),
-}
-
-impl std::ops::Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Mapped(map) => map,
-            Self::Embedded(bytes) => bytes,
-        }
-    }
+    located: Located,
 }
 
 impl Checkpoint {
-    /// Opens a folder as Hugging Face saves one (`model.safetensors`, or shards with their index) or a single
-    /// `.safetensors` file.
+    /// Opens a single file, the index of a sharded checkpoint, or a folder as Hugging Face saves one. Where a folder
+    /// holds several forms, the first of `model.safetensors`, its index, `pytorch_model.bin`, its index is taken.
     pub fn open(path: &Path) -> Result<Self, Error> {
         if !path.exists() {
             return Err(Error::NotFound { path: path.into() });
         }
-        let mut checkpoint =
-            Self { origin: path.display().to_string(), tensors: BTreeMap::new(), files: Vec::new() };
-        for file in weight_files(path)? {
-            let bytes = Bytes::Mapped(map(&file)?);
-            checkpoint.add(&file.display().to_string(), bytes)?;
+        let mut checkpoint = Self::empty(path.display().to_string());
+        let files = files::find(path)?;
+        for file in &files.paths {
+            let contents = checkpoint.add(&file.display().to_string(), Bytes::map(file)?)?;
+            files.check(file, contents.iter().map(String::as_str))?;
         }
         Ok(checkpoint)
     }
 
-    /// Takes a safetensors file that is part of the program. `name` is what messages call it.
+    /// Takes a file that is part of the program. `name` is what messages call it.
     pub fn embedded(name: &str, bytes: &'static [u8]) -> Result<Self, Error> {
-        let mut checkpoint = Self { origin: name.to_owned(), tensors: BTreeMap::new(), files: Vec::new() };
+        let mut checkpoint = Self::empty(name.to_owned());
         checkpoint.add(name, Bytes::Embedded(bytes))?;
         Ok(checkpoint)
     }
 
-    fn add(&mut self, name: &str, bytes: Bytes) -> Result<(), Error> {
-        let malformed =
-            |reason: String| Error::Malformed { file: name.to_owned(), format: "safetensors", reason };
-        let (header, metadata) =
-            SafeTensors::read_metadata(&bytes).map_err(|error| malformed(error.to_string()))?;
-        for (key, info) in metadata.tensors() {
-            let entry = Entry { file: self.files.len(), base: header + 8, info: info.clone() };
-            if self.tensors.insert(key.clone(), entry).is_some() {
-                return Err(malformed(format!("tensor `{key}` is in an earlier shard already")));
+    fn empty(origin: String) -> Self {
+        Self { origin, tensors: BTreeMap::new(), others: BTreeMap::new(), files: Vec::new() }
+    }
+
+    /// Adds a file and says which tensors it holds.
+    fn add(&mut self, name: &str, bytes: Bytes) -> Result<Vec<String>, Error> {
+        let contents = form::read(name, &bytes)?;
+        let mut added = Vec::with_capacity(contents.tensors.len());
+        for located in contents.tensors {
+            let key = located.name.clone();
+            added.push(key.clone());
+            if self.tensors.insert(key.clone(), Entry { file: self.files.len(), located }).is_some() {
+                let reason = format!("tensor `{key}` is there twice");
+                return Err(Error::Malformed { file: name.to_owned(), format: "checkpoint", reason });
             }
         }
+        self.others.extend(contents.others);
+        // The directory may have been read across the whole file.
+        bytes.give_back(0..bytes.len());
         self.files.push(Arc::new(bytes));
-        Ok(())
+        Ok(added)
     }
 
     /// What messages call it: the path, or the embedded name.
@@ -97,33 +100,39 @@ impl Checkpoint {
 
     /// Published names and shapes, sorted by name.
     pub fn shapes(&self) -> impl Iterator<Item = (&str, &[usize])> {
-        self.tensors.iter().map(|(name, entry)| (name.as_str(), entry.info.shape.as_slice()))
+        self.tensors.iter().map(|(name, entry)| (name.as_str(), entry.located.shape.as_slice()))
     }
 
-    /// SHA-256 of the weights: of the file where there is one, else of the digests of all files.
+    /// Names of entries that are no tensors, and what they are: `int`, `numpy.ndarray`.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.others.iter().map(|(name, kind)| (name.as_str(), kind.as_str()))
+    }
+
+    /// SHA-256 of the weights: of the file where there is one, else of the digests of all files, in hexadecimal.
     pub fn digest(&self) -> Digest {
         match self.files.as_slice() {
-            [only] => Digest::of(only),
+            [only] => only.digest(),
             files => {
-                let all: String = files.iter().map(|file| Digest::of(file).to_string()).collect();
+                let all: String = files.iter().map(|file| file.digest().to_string()).collect();
                 Digest::of(all.as_bytes())
             }
         }
     }
 
-    /// Reads one tensor by its published name, in its stored type.
+    /// Reads one tensor by its published name, in its stored type. Types that Candle lacks become the next larger one.
     pub fn tensor(&self, name: &str, device: &Device) -> Result<Tensor, Error> {
         let entry = self.tensors.get(name).ok_or_else(|| Error::NoTensor {
             file: self.origin.clone(),
             name: name.into(),
             present: names(self.tensors.keys()),
         })?;
-        let (from, to) = entry.info.data_offsets;
-        let data = &self.files[entry.file][entry.base + from..entry.base + to];
-        let view = TensorView::new(entry.info.dtype, entry.info.shape.clone(), data).map_err(|error| {
-            Error::Malformed { file: self.origin.clone(), format: "safetensors", reason: error.to_string() }
-        })?;
-        Ok(view.load(device)?)
+        read::tensor(&self.files[entry.file], &entry.located, device, &self.origin)
+    }
+
+    /// Writes one safetensors file with the tensors for which `rename` has a name, in their stored types. Memory stays
+    /// bounded whatever their sizes, and the file at `path` is whole or absent.
+    pub fn write(&self, path: &Path, rename: impl Fn(&str) -> Option<String>) -> Result<(), Error> {
+        export::write(self, path, rename)
     }
 
     /// Builds a network from these weights: `build` gets a [`VarBuilder`] that knows the tensors by our names and
@@ -153,48 +162,19 @@ pub(crate) fn names<'a>(all: impl Iterator<Item = &'a String>) -> String {
 
 /// Parses a JSON configuration. Members that `T` does not know are left alone: published files carry many.
 pub fn read_config<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
-    let bytes = std::fs::read(path).map_err(|source| match source.kind() {
+    let malformed = |reason: String| Error::Malformed {
+        file: path.display().to_string(),
+        format: "configuration (JSON)",
+        reason,
+    };
+    let read = || {
+        let size = std::fs::metadata(path)?.len();
+        if size <= LARGEST_JSON { std::fs::read(path).map(Ok) } else { Ok(Err(size)) }
+    };
+    let bytes = read().map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => Error::NotFound { path: path.into() },
         _ => Error::Io { path: path.into(), source },
     })?;
-    serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
-        file: path.display().to_string(),
-        format: "configuration (JSON)",
-        reason: error.to_string(),
-    })
-}
-
-fn weight_files(path: &Path) -> Result<Vec<PathBuf>, Error> {
-    if !path.is_dir() {
-        return Ok(vec![path.into()]);
-    }
-    if path.join(SINGLE).exists() {
-        return Ok(vec![path.join(SINGLE)]);
-    }
-    if !path.join(INDEX).exists() {
-        return Err(Error::NoWeights {
-            path: path.into(),
-            wanted: "model.safetensors, model.safetensors.index.json",
-        });
-    }
-    #[derive(serde::Deserialize)]
-    struct Index {
-        weight_map: BTreeMap<String, String>,
-    }
-    let index: Index = read_config(&path.join(INDEX))?;
-    let mut shards: Vec<PathBuf> = index.weight_map.into_values().map(|shard| path.join(shard)).collect();
-    shards.sort();
-    shards.dedup();
-    if let Some(absent) = shards.iter().find(|shard| !shard.exists()) {
-        return Err(Error::NotFound { path: absent.clone() });
-    }
-    Ok(shards)
-}
-
-fn map(path: &Path) -> Result<Mmap, Error> {
-    let io = |source| Error::Io { path: path.into(), source };
-    let file = File::open(path).map_err(io)?;
-    // SAFETY: the map is only read. As with every memory-mapped reader, a file that is truncated by another program
-    // while it is mapped ends this one; weights are not changed in place.
-    unsafe { Mmap::map(&file) }.map_err(io)
+    let bytes = bytes.map_err(|size| malformed(format!("it has {size} bytes, far too many")))?;
+    serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))
 }

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use affekt_core::{ErrorKind, Explain};
 
+use crate::bundle::missing::{self, Missing};
+use crate::hub::HubError;
+
 /// Errors of this crate. Each names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,6 +31,37 @@ pub enum Error {
         path: PathBuf,
         /// File names that would do.
         wanted: &'static str,
+    },
+    /// An index that names a file which is not there.
+    #[error("{shard} does not exist, but {index} names it")]
+    NoShard {
+        /// The index.
+        index: PathBuf,
+        /// The file.
+        shard: PathBuf,
+    },
+    /// A file that holds something else than weights.
+    #[error("{file} holds no weights: it is {is}")]
+    NotWeights {
+        /// The file.
+        file: String,
+        /// What it is.
+        is: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// A pickle that is made to run a program.
+    #[error(
+        "{file} is no plain checkpoint: at byte {position} its pickle calls {global}, which loading weights never \
+         needs. Nothing was run"
+    )]
+    Unsafe {
+        /// The file.
+        file: String,
+        /// Module and name of what it calls.
+        global: String,
+        /// Byte of the pickle.
+        position: usize,
     },
     /// A file that is not what its name says.
     #[error("{file} is not a valid {format} file: {reason}")]
@@ -86,7 +120,7 @@ pub enum Error {
         wanted: String,
     },
     /// A bundle file with the wrong bytes.
-    #[error("{file} of bundle {bundle} has SHA-256 {got}, but bundle.toml says {wanted}")]
+    #[error("{file} of bundle {bundle} has SHA-256 {got}, but it must have {wanted}")]
     Digest {
         /// The bundle's name.
         bundle: String,
@@ -97,6 +131,26 @@ pub enum Error {
         /// Digest that should be.
         wanted: String,
     },
+    /// A bundle whose two files disagree.
+    #[error("{file} of bundle {bundle}: bundle.toml says SHA-256 {manifest}, but bundle.lock says {lock}")]
+    LockDisagrees {
+        /// The bundle's name.
+        bundle: String,
+        /// The file.
+        file: String,
+        /// Digest in `bundle.toml`.
+        manifest: String,
+        /// Digest in `bundle.lock`.
+        lock: String,
+    },
+    /// A bundle without some of its files.
+    #[error("bundle {bundle} lacks files that this needs:{}", missing::list(missing))]
+    Missing {
+        /// The bundle, as commands name it.
+        bundle: String,
+        /// The files.
+        missing: Vec<Missing>,
+    },
     /// A bundle that lacks something asked for.
     #[error("bundle {bundle} has no {what}")]
     NotInBundle {
@@ -106,7 +160,7 @@ pub enum Error {
         what: String,
     },
     /// A bundle name that is neither embedded nor a folder.
-    #[error("there is no bundle {name:?}: it is neither embedded nor a folder with a bundle.toml")]
+    #[error("there is no bundle {name:?}: it is neither known by this name nor a folder with a bundle.toml")]
     NoBundle {
         /// The name.
         name: String,
@@ -119,9 +173,18 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Of the hub.
+    #[error(transparent)]
+    Hub(Box<HubError>),
     /// The tensor library's word.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+impl From<HubError> for Error {
+    fn from(error: HubError) -> Self {
+        Self::Hub(Box::new(error))
+    }
 }
 
 fn list(missing: &[String], misshapen: &[String], unused: &[String]) -> String {
@@ -135,11 +198,12 @@ fn list(missing: &[String], misshapen: &[String], unused: &[String]) -> String {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::NotFound { .. } | Self::NoShard { .. } => ErrorKind::NotFound,
             Self::Io { .. } => ErrorKind::Unreadable,
             Self::NoTensor { .. } | Self::BadTensor { .. } => ErrorKind::BadInput,
             Self::Write { .. } => ErrorKind::Unwritable,
             Self::Tensor(_) => ErrorKind::Internal,
+            Self::Hub(error) => error.kind(),
             _ => ErrorKind::BadModel,
         }
     }
@@ -148,15 +212,30 @@ impl Explain for Error {
         Some(match self {
             Self::NotFound { .. } | Self::Io { .. } => "check the path and its permissions".into(),
             Self::NoWeights { .. } => {
-                "give a folder as Hugging Face saves one, or a .safetensors file".into()
+                "give a folder as Hugging Face saves one, or a file (safetensors, .pt, .pth, .bin)".into()
+            }
+            Self::NoShard { .. } => "get the missing shard, or the whole checkpoint again".into(),
+            Self::NotWeights { remedy, .. } => (*remedy).into(),
+            Self::Unsafe { .. } => {
+                "do not open it with other programs; take the safetensors form, or a checkpoint from a source that \
+                 you trust"
+                    .into()
             }
             Self::Malformed { .. } => "get the file again; it may be truncated or of another kind".into(),
             Self::Keys { .. } => {
-                "these weights belong to another network or configuration; check --config and the checkpoint"
+                "these weights belong to another network or configuration; check the configuration (config.json, \
+                 --config, or the bundle's) and the checkpoint"
                     .into()
             }
             Self::Digest { .. } => "get the file again from the source that the bundle names".into(),
-            Self::NoBundle { .. } => "use `tiny`, or the path of a bundle folder".into(),
+            Self::LockDisagrees { file, .. } => format!(
+                "if bundle.toml is right, remove the entry of {file} from bundle.lock and get the file again"
+            ),
+            Self::Missing { bundle, missing } => missing::commands(bundle, missing),
+            Self::NoBundle { .. } => {
+                "`affekt models ls` lists the bundles that are known; a folder is named by its path".into()
+            }
+            Self::Hub(error) => return error.hint(),
             Self::Write { .. } => "choose a place that can be written".into(),
             Self::Ambiguous { .. }
             | Self::NoTensor { .. }

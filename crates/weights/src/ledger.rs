@@ -7,19 +7,28 @@ use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
 use candle_nn::var_builder::SimpleBackend;
 
-use crate::{Checkpoint, Error, KeyTable};
+use crate::{Checkpoint, Error, KeyTable, memory};
+
+/// After so many bytes of weights, memory that was freed meanwhile is returned.
+const TRIM_AFTER: usize = 32 << 20;
 
 #[derive(Default)]
 struct Book {
     used: BTreeSet<String>,
     missing: Vec<String>,
     misshapen: Vec<String>,
+    /// Bytes read since freed memory was returned.
+    read: usize,
+    /// The first tensor that could not be read.
+    failed: Option<Error>,
 }
 
 struct Ledger {
     checkpoint: Checkpoint,
     /// Our name -> published name.
     published: BTreeMap<String, String>,
+    /// Our name -> what stands there where no tensor does.
+    others: BTreeMap<String, String>,
     book: Arc<Mutex<Book>>,
 }
 
@@ -33,9 +42,14 @@ pub(crate) fn load<T>(
     let published = rename_all(checkpoint, keys)?;
     let ours: Vec<String> = published.keys().cloned().collect();
     let book = Arc::new(Mutex::new(Book::default()));
-    let ledger = Ledger { checkpoint: checkpoint.clone(), published, book: Arc::clone(&book) };
+    let others = checkpoint.others().map(|(name, kind)| (keys.rename(name), kind.to_owned())).collect();
+    let ledger = Ledger { checkpoint: checkpoint.clone(), published, others, book: Arc::clone(&book) };
     let built = build(VarBuilder::from_backend(Box::new(ledger), dtype, device.clone()));
     let book = std::mem::take(&mut *book.lock().expect("no thread panics while it keeps book"));
+    if let Some(failed) = book.failed {
+        return Err(failed);
+    }
+    memory::trim();
     // A build that failed has not asked for everything: what it left unused means nothing.
     let complete = built.is_ok() || !book.missing.is_empty();
     let unused = ours.into_iter().filter(|name| !book.used.contains(name) && !keys.is_ignored(name));
@@ -71,11 +85,10 @@ impl SimpleBackend for Ledger {
         // A tensor of zeros stands in for one that is missing or misshapen, so that building goes on and the error
         // can list all of them.
         let Some(published) = self.published.get(name) else {
-            self.book().missing.push(format!("{name} {:?}", shape.dims()));
+            self.miss(name, &format!("{name} {:?}", shape.dims()));
             return Tensor::zeros(shape, dtype, device);
         };
-        self.book().used.insert(name.to_owned());
-        let tensor = self.checkpoint.tensor(published, device).map_err(candle_core::Error::wrap)?;
+        let tensor = self.read(name, published, device)?;
         if tensor.shape() != &shape {
             let (got, wanted) = (tensor.dims(), shape.dims());
             self.book().misshapen.push(format!("{name} {got:?} instead of {wanted:?}"));
@@ -86,11 +99,10 @@ impl SimpleBackend for Ledger {
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
         let Some(published) = self.published.get(name) else {
-            self.book().missing.push(name.to_owned());
+            self.miss(name, name);
             candle_core::bail!("no tensor {name}");
         };
-        self.book().used.insert(name.to_owned());
-        let tensor = self.checkpoint.tensor(published, device).map_err(candle_core::Error::wrap)?;
+        let tensor = self.read(name, published, device)?;
         tensor.to_dtype(dtype)
     }
 
@@ -100,6 +112,27 @@ impl SimpleBackend for Ledger {
 }
 
 impl Ledger {
+    fn read(&self, name: &str, published: &str, device: &Device) -> candle_core::Result<Tensor> {
+        let tensor = self.checkpoint.tensor(published, device).map_err(|error| {
+            let message = error.to_string();
+            self.book().failed.get_or_insert(error);
+            candle_core::Error::msg(message)
+        })?;
+        let mut book = self.book();
+        book.used.insert(name.to_owned());
+        book.read += tensor.elem_count() * tensor.dtype().size_in_bytes();
+        if book.read > TRIM_AFTER {
+            book.read = 0;
+            memory::trim();
+        }
+        Ok(tensor)
+    }
+
+    fn miss(&self, name: &str, described: &str) {
+        let other = self.others.get(name).map(|kind| format!(" (there is one, but it is no tensor: {kind})"));
+        self.book().missing.push(format!("{described}{}", other.unwrap_or_default()));
+    }
+
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {
         self.book.lock().expect("no thread panics while it keeps book")
     }

@@ -36,8 +36,8 @@ fn whole_and_sharded_folders_load_alike() {
         &[("model.old.weight", &[1.0, 2.0]), ("extra.part.x", &[0.0])],
     );
     save(&folder.path().join("b.safetensors"), &[("bias", &[10.0, 20.0])]);
-    let map =
-        r#"{"metadata": {}, "weight_map": {"model.old.weight": "a.safetensors", "bias": "b.safetensors"}}"#;
+    let map = r#"{"metadata": {}, "weight_map":
+        {"model.old.weight": "a.safetensors", "extra.part.x": "a.safetensors", "bias": "b.safetensors"}}"#;
     fs::write(folder.path().join("model.safetensors.index.json"), map).unwrap();
     assert_eq!(load(folder.path()).unwrap(), [11.0, 22.0]);
 
@@ -111,7 +111,7 @@ fn a_bundle_file_with_other_bytes_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = |path: &str| {
         format!(
-            "name = \"b\"\ndescription = \"d\"\ntrained = false\n[networks.n]\nconfig = \"{path}\"\nweights = \"w\"\n\
+            "name = \"b\"\ndescription = \"d\"\ntrained = false\n[networks.n]\nconfig = \"{path}\"\nweights = \"{path}\"\n\
              [features]\n[files.\"{path}\"]\nsha256 = \"{}\"\nlicence = \"MIT\"\nsource = \"here\"\n",
             affekt_core::Digest::of(b"{\"a\": 1}")
         )
