@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use affekt_core::{ErrorKind, Explain};
+use affekt_nn::finite::NotFinite;
 
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +16,15 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// Weights of a detector that cannot be read, or are another network's.
+    #[error(transparent)]
+    Weights(#[from] affekt_weights::Error),
+    /// Numbers that are none inside a detector, and the layer that made them.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+    /// The tensor library's word.
+    #[error(transparent)]
+    Tensor(candle_core::Error),
     /// A picture file that the system does not give.
     #[error("{} cannot be read", path.display())]
     Read {
@@ -49,10 +59,22 @@ pub enum Error {
     },
 }
 
+// By hand, because candle's error may carry one that has more to say.
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        match NotFinite::of(&error) {
+            Some(found) => Self::NotFinite(found.clone()),
+            None => Self::Tensor(error),
+        }
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Model { .. } => ErrorKind::BadModel,
+            Self::Weights(error) => error.kind(),
+            Self::Tensor(_) => ErrorKind::Internal,
+            Self::Model { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
             Self::Read { source, path } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ if path.is_dir() => ErrorKind::IsFolder,
@@ -65,6 +87,9 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Weights(error) => return error.hint(),
+            Self::Tensor(_) => return None,
+            Self::NotFinite(_) => "check the weights; the file may be damaged".into(),
             Self::Model { .. } => "rebuild affekt: the model is part of the program".into(),
             Self::Read { source, .. } => source.to_string(),
             Self::Decode { source, .. } => format!("JPEG and PNG are read; the decoder says: {source}"),

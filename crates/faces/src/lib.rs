@@ -5,6 +5,7 @@
 //! | [`geometry`] | [`Rect`], [`Point`] |
 //! | [`detector`] | [`FaceDetector`], [`Detection`]: what a detector is; names no implementation |
 //! | [`seeta`] | [`RustFace`]: the embedded detector |
+//! | [`yunet`] | [`YuNet`]: the detector whose weights are a file, with five landmarks |
 //! | [`track`] | [`Tracker`]: detects on key frames, associates, interpolates, crops |
 //! | [`speaker`] | [`FaceTrack`], [`Face`]: the result, and how the speaker is chosen |
 //! | [`mod@crop`] | the crop recipe |
@@ -24,6 +25,7 @@ pub mod seeta;
 pub mod speaker;
 pub mod still;
 pub mod track;
+pub mod yunet;
 
 pub use crop::{CROP_SIZE, crop};
 pub use detector::{Detection, FaceDetector};
@@ -35,3 +37,4 @@ pub use seeta::RustFace;
 pub use speaker::{Face, FaceTrack, Mark, TrackSummary};
 pub use still::{read_image, write_image};
 pub use track::Tracker;
+pub use yunet::YuNet;

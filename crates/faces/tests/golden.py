@@ -1,6 +1,6 @@
 """Golden pictures for `affekt_faces::resize`: what Pillow makes of them bilinearly with antialias on 8-bit values.
 
-Run:       python golden.py        (rewrites golden/resize.safetensors next to this file)
+Run:       python golden.py        (rewrites golden/resize.safetensors next to this file, and YuNet's, see yunet.py)
 Versions:  Pillow 13, numpy 2.4, safetensors 0.8
 Seed:      20260509
 Tolerance: none; the Rust side must give the same bytes.
@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
+
+import yunet
 
 # (source width, source height), box or None for all of it, (width, height)
 CASES = [
@@ -62,6 +64,7 @@ def main() -> None:
     folder = Path(__file__).parent / "golden"
     folder.mkdir(exist_ok=True)
     save_file(tensors, folder / "resize.safetensors")
+    yunet.main(folder)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,11 @@ impl NotFinite {
         }
     }
 
+    /// Whether they came with the input: then the network is not to blame.
+    pub fn in_input(&self) -> bool {
+        self.layer.starts_with("the input")
+    }
+
     fn into_candle(self) -> candle_core::Error {
         candle_core::Error::WrappedContext { context: self.network.to_owned(), wrapped: Box::new(self) }
     }

@@ -3,11 +3,37 @@
 //! | module | holds |
 //! |---|---|
 //! | [`conv`] | [`Conv1d`](conv::Conv1d), [`GroupedConv1d`](conv::GroupedConv1d): channels last, one matrix product each |
+//! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
+//! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
+//! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
-//! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels |
-//! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, with reorder |
+//! | [`exp`] | [`exp`](exp::exp) for vector loops |
+//! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
+//! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, with reorder, and attention over them |
+//! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
+//! | [`masked_softmax`] | softmax of attention scores behind a mask |
+//! | [`maps`] | pooling, gates and sums of feature maps, channels last |
+//! | [`mod@relu`] | [`relu`](relu::relu): a ReLU that does not hide NaN |
+//! | [`quantized`] | [`Quantized`](quantized::Quantized): linear layers and tables whose weight stays quantised, where it lies |
+//! | [`rms_norm`] | [`RmsNorm`](rms_norm::RmsNorm) |
+//! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
+//! | [`swiglu`] | the product inside a gated MLP, in one pass |
 
 pub mod conv;
+pub mod conv2d;
+mod cpu;
+pub mod exp;
 pub mod finite;
+pub mod gated_attention;
+pub mod gelu;
 pub mod kv_cache;
 pub mod linear;
+pub mod maps;
+pub mod masked_softmax;
+pub mod norm;
+mod product;
+pub mod relu;
+pub mod quantized;
+pub mod rms_norm;
+pub mod rotary;
+pub mod swiglu;

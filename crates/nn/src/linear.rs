@@ -1,9 +1,15 @@
 //! Linear layers that keep their weight as matrix products on the CPU read it fastest.
 
-use candle_core::{D, Module, Result, Tensor};
+use candle_core::{D, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
-/// x W' + b: (.., inputs) -> (.., outputs).
+use crate::cpu::{Numbers, takes};
+use crate::gelu::{gelu, gelu_erf};
+use crate::product::{Matrix, Rows, product};
+
+/// x W' + b: (.., inputs) -> (.., outputs). Without a backward pass.
+///
+/// On the CPU in f32, bias and what follows are added to each tile of the product while it is in the cache.
 #[derive(Clone, Debug)]
 pub struct Linear {
     /// (inputs, outputs): turned once, when it is loaded. A product then reads rows of it, which lie together in
@@ -16,12 +22,14 @@ pub struct Linear {
 impl Linear {
     /// Takes a weight as PyTorch lays it out, (outputs, inputs), and a bias (outputs).
     pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
+        let bias = bias.map(|bias| bias.contiguous()).transpose()?;
         Ok(Self { weight: weight.t()?.contiguous()?, bias })
     }
 
-    /// Shares a table (outputs, inputs) that is needed as it is elsewhere, such as tied embeddings.
-    pub fn sharing(table: &Tensor) -> Result<Self> {
-        Ok(Self { weight: table.t()?, bias: None })
+    /// Takes a weight that lies as products read it, (inputs, outputs), and shares its memory: of tied embeddings one
+    /// copy is enough.
+    pub fn turned(weight: Tensor) -> Self {
+        Self { weight, bias: None }
     }
 
     /// Reads `weight` (outputs, inputs) and, with `bias`, `bias` (outputs).
@@ -30,10 +38,73 @@ impl Linear {
         let bias = bias.then(|| vb.get(outputs, "bias")).transpose()?;
         Self::new(&weight, bias)
     }
-}
 
-impl Module for Linear {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// `gelu(x W' + b)`, exact GELU: (.., inputs) -> (.., outputs)
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        if !takes(x) {
+            return gelu_erf(&self.composed(x)?);
+        }
+        let bias = self.bias_numbers()?;
+        self.kernel(x, |_, column, piece| match &bias {
+            Some(bias) => {
+                piece.iter_mut().zip(&bias[column..]).for_each(|(y, bias)| *y = gelu(*y + bias));
+            }
+            None => piece.iter_mut().for_each(|y| *y = gelu(*y)),
+        })
+    }
+
+    /// `x W' + b + residual`: (.., inputs), (.., outputs) -> (.., outputs)
+    pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        if !takes(x) || !takes(residual) {
+            return self.composed(x)? + residual;
+        }
+        let outputs = self.weight.dim(1)?;
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(outputs);
+        if residual.dims() != shape {
+            bail!("a residual of shape {:?} for an output of shape {shape:?}", residual.dims());
+        }
+        let residual = residual.contiguous()?;
+        let residual = Numbers::of(&residual)?;
+        let bias = self.bias_numbers()?;
+        self.kernel(x, |row, column, piece| {
+            let residual = &residual[row * outputs + column..];
+            match &bias {
+                Some(bias) => {
+                    let bias = &bias[column..];
+                    piece.iter_mut().zip(bias).zip(residual).for_each(|((y, bias), x)| *y = *y + bias + x);
+                }
+                None => piece.iter_mut().zip(residual).for_each(|(y, x)| *y += x),
+            }
+        })
+    }
+
+    fn bias_numbers(&self) -> Result<Option<Numbers<'_>>> {
+        self.bias.as_ref().map(Numbers::of).transpose()
+    }
+
+    /// The product by tiles; `finish` gets each piece of a row, with its row and its first column.
+    fn kernel(&self, x: &Tensor, finish: impl Fn(usize, usize, &mut [f32]) + Sync) -> Result<Tensor> {
+        let (inputs, outputs) = self.weight.dims2()?;
+        if x.dim(D::Minus1)? != inputs {
+            bail!("a linear layer of {inputs} inputs got {:?}", x.dims());
+        }
+        let x = x.contiguous()?;
+        let numbers = Numbers::of(&x)?;
+        let rows = Rows::new(&numbers, numbers.len() / inputs.max(1), inputs, inputs);
+        // A weight given to `turned` may be a view.
+        let turned = self.weight.t()?;
+        let (row_stride, column_stride) = (self.weight.stride()[0], self.weight.stride()[1]);
+        let held = Numbers::of(if self.weight.is_contiguous() { &self.weight } else { &turned })?;
+        let weight = Matrix::strided(&held, (inputs, outputs), (row_stride, column_stride));
+        let mut shape = x.dims().to_vec();
+        shape.pop();
+        shape.push(outputs);
+        Tensor::from_vec(product(rows, weight, finish), shape, x.device())
+    }
+
+    fn composed(&self, x: &Tensor) -> Result<Tensor> {
         let (inputs, outputs) = self.weight.dims2()?;
         let mut shape = x.dims().to_vec();
         let rows = x.elem_count() / x.dim(D::Minus1)?.max(1);
@@ -49,15 +120,32 @@ impl Module for Linear {
     }
 }
 
+impl Module for Linear {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if !takes(x) {
+            return self.composed(x);
+        }
+        let bias = self.bias_numbers()?;
+        self.kernel(x, |_, column, piece| {
+            if let Some(bias) = &bias {
+                piece.iter_mut().zip(&bias[column..]).for_each(|(y, bias)| *y += bias);
+            }
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use affekt_testkit::assert_close;
-    use candle_core::Device;
+    use candle_core::{DType, Device};
+
+    fn noise(shape: &[usize]) -> Tensor {
+        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+    }
 
     #[test]
     fn linear_is_candles() {
-        let noise = |shape: &[usize]| Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap();
         let (weight, bias) = (noise(&[7, 5]), noise(&[7]));
         for shape in [&[5][..], &[3, 5], &[2, 3, 5], &[2, 1, 3, 5]] {
             let x = noise(shape);
@@ -69,8 +157,29 @@ mod tests {
             let linear = Linear::new(&weight, Some(bias.clone())).unwrap();
             assert_close("linear", &linear.forward(&x).unwrap(), &want, 1e-5);
             let want = product.reshape(dims.as_slice()).unwrap();
-            assert_close("shared", &Linear::sharing(&weight).unwrap().forward(&x).unwrap(), &want, 1e-5);
+            assert_close("turned", &Linear::turned(weight.t().unwrap()).forward(&x).unwrap(), &want, 1e-5);
         }
         assert!(Linear::new(&weight, None).unwrap().forward(&noise(&[2, 6])).is_err());
+    }
+
+    #[test]
+    fn what_follows_is_what_candle_computes_in_every_type() {
+        let (weight, bias, x, residual) =
+            (noise(&[300, 17]), noise(&[300]), noise(&[2, 9, 17]), noise(&[2, 9, 300]));
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 1e-2), (DType::BF16, 8e-2)] {
+            let cast = |x: &Tensor| x.to_dtype(dtype).unwrap();
+            let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();
+            for bias in [Some(&bias), None] {
+                let product = x.broadcast_matmul(&weight.t().unwrap()).unwrap();
+                let want = bias.map_or(product.clone(), |bias| product.broadcast_add(bias).unwrap());
+                let linear = Linear::new(&cast(&weight), bias.map(cast)).unwrap();
+                let got = linear.forward_gelu(&cast(&x)).unwrap();
+                assert_close("gelu", &wide(&got), &want.gelu_erf().unwrap(), tolerance);
+                let got = linear.forward_add(&cast(&x), &cast(&residual)).unwrap();
+                assert_close("residual", &wide(&got), &(want + &residual).unwrap(), tolerance);
+            }
+        }
+        let linear = Linear::new(&weight, None).unwrap();
+        assert!(linear.forward_add(&x, &noise(&[2, 300])).is_err());
     }
 }

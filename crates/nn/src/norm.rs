@@ -1,0 +1,185 @@
+//! Layer norm.
+
+use candle_core::{D, DType, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+use pulp::Arch;
+use rayon::prelude::*;
+
+use crate::cpu::{Numbers, takes};
+use crate::gelu::{gelu, gelu_erf};
+use crate::maps::{Filled, filled};
+
+/// Numbers side by side in a vector loop: sums of several lanes do not wait for each other, and lose fewer digits.
+const LANES: usize = 16;
+
+/// Numbers that are worth a task of their own.
+const TASK: usize = 1 << 14;
+
+/// Layer norm over the last dimension (Ba et al. 2016), with weight and bias; without a backward pass.
+#[derive(Clone, Debug)]
+pub struct LayerNorm {
+    weight: Tensor,
+    bias: Tensor,
+    eps: f64,
+}
+
+impl LayerNorm {
+    /// Reads `weight` and `bias`, (width).
+    pub fn load(vb: &VarBuilder, width: usize, eps: f64) -> Result<Self> {
+        let contiguous = |name| vb.get(width, name)?.contiguous();
+        Ok(Self { weight: contiguous("weight")?, bias: contiguous("bias")?, eps })
+    }
+
+    /// (.., width) -> (.., width)
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if takes(x) { self.rows(x, |y| y) } else { self.composed(x) }
+    }
+
+    /// `gelu(norm(x))`, exact GELU: (.., width) -> (.., width)
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        if takes(x) { self.rows(x, gelu) } else { gelu_erf(&self.composed(x)?) }
+    }
+
+    /// The norm of every row, and `then` of every number.
+    fn rows(&self, x: &Tensor, then: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
+        let x = x.contiguous()?;
+        let numbers = Numbers::of(&x)?;
+        let kernel = self.kernel()?;
+        let width = kernel.weight.len();
+        if x.dim(D::Minus1)? != width {
+            bail!("a layer norm over {width} channels got {:?}", x.dims());
+        }
+        let task = TASK.next_multiple_of(width);
+        let fill = |out: &mut Filled| {
+            out.par_chunks_mut(task).zip(numbers.par_chunks(task)).for_each(|(out, x)| {
+                Arch::new().dispatch(
+                    #[inline(always)]
+                    || {
+                        for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                            kernel.write(x, out, &then);
+                        }
+                    },
+                );
+            });
+        };
+        // SAFETY: the rows cover all numbers.
+        let y = unsafe { filled(numbers.len(), fill) };
+        Tensor::from_vec(y, x.shape(), x.device())
+    }
+
+    /// For kernels that norm what they have just computed.
+    pub(crate) fn kernel(&self) -> Result<Kernel<'_>> {
+        Ok(Kernel {
+            weight: Numbers::of(&self.weight)?,
+            bias: Numbers::of(&self.bias)?,
+            eps: self.eps as f32,
+        })
+    }
+
+    /// At least in f32: sums of squares leave the range of f16.
+    fn composed(&self, x: &Tensor) -> Result<Tensor> {
+        let dtype = if x.dtype() == DType::F64 { DType::F64 } else { DType::F32 };
+        let wide = x.to_dtype(dtype)?;
+        let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+        let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+        let unit = centred.broadcast_div(&(variance + self.eps)?.sqrt()?)?;
+        let y = unit.broadcast_mul(&self.weight.to_dtype(dtype)?)?;
+        y.broadcast_add(&self.bias.to_dtype(dtype)?)?.to_dtype(x.dtype())
+    }
+}
+
+/// A layer norm for vector loops over f32.
+pub(crate) struct Kernel<'n> {
+    weight: Numbers<'n>,
+    bias: Numbers<'n>,
+    eps: f32,
+}
+
+impl Kernel<'_> {
+    pub fn width(&self) -> usize {
+        self.weight.len()
+    }
+
+    /// `gelu(norm(row))` in place.
+    #[inline(always)]
+    pub fn norm_gelu(&self, row: &mut [f32]) {
+        let (mean, scale) = moments(row, self.eps);
+        for ((x, weight), bias) in row.iter_mut().zip(&*self.weight).zip(&*self.bias) {
+            *x = gelu((*x - mean) * scale * weight + bias);
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, row: &[f32], out: &mut Filled, then: impl Fn(f32) -> f32) {
+        let (mean, scale) = moments(row, self.eps);
+        for (((x, y), weight), bias) in row.iter().zip(out).zip(&*self.weight).zip(&*self.bias) {
+            y.write(then((x - mean) * scale * weight + bias));
+        }
+    }
+}
+
+/// Mean and 1 / sqrt(variance + eps). In two passes: the row is in the cache, and no digits are lost.
+#[inline(always)]
+fn moments(row: &[f32], eps: f32) -> (f32, f32) {
+    let count = row.len() as f32;
+    let mean = sum(row, |x| x) / count;
+    let variance = sum(row, |x| (x - mean) * (x - mean)) / count;
+    (mean, 1.0 / (variance + eps).sqrt())
+}
+
+#[inline(always)]
+fn sum(row: &[f32], of: impl Fn(f32) -> f32) -> f32 {
+    let mut sums = [0f32; LANES];
+    let blocks = row.chunks_exact(LANES);
+    let rest: f32 = blocks.remainder().iter().map(|x| of(*x)).sum();
+    for block in blocks {
+        for lane in 0..LANES {
+            sums[lane] += of(block[lane]);
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use affekt_testkit::assert_close;
+    use candle_core::Device;
+
+    fn norm(width: usize, dtype: DType) -> LayerNorm {
+        let noise = || Tensor::randn(1f32, 1., width, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        LayerNorm { weight: noise(), bias: noise(), eps: 1e-5 }
+    }
+
+    #[test]
+    fn it_is_candles_in_every_type_and_layout() {
+        for (width, dtype, tolerance) in [
+            (1, DType::F32, 1e-6),
+            (37, DType::F32, 3e-6),
+            (512, DType::F32, 3e-6),
+            (512, DType::F16, 5e-3),
+            (48, DType::BF16, 4e-2),
+        ] {
+            let norm = norm(width, dtype);
+            let x = Tensor::randn(3f32, 2., (2, width, 45), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+            let x = x.transpose(1, 2).unwrap();
+            let cast = |x: &Tensor, dtype| x.to_dtype(dtype).unwrap();
+            let (double, wide) = (|x: &Tensor| cast(x, DType::F64), |x: &Tensor| cast(x, DType::F32));
+            let exact = LayerNorm { weight: double(&norm.weight), bias: double(&norm.bias), eps: 1e-5 };
+            let want = exact.forward(&double(&x)).unwrap();
+            let candle = candle_nn::LayerNorm::new(wide(&norm.weight), wide(&norm.bias), 1e-5);
+            let candles = candle_nn::Module::forward(&candle, &wide(&x).contiguous().unwrap()).unwrap();
+            assert_close("candle's", &candles, &wide(&want), 2e-5);
+            let (got, gelu) = (norm.forward(&x).unwrap(), norm.forward_gelu(&x).unwrap());
+            assert_eq!(got.dtype(), dtype);
+            let close = |name, got, want| {
+                assert_close(name, &wide(got), &wide(want), tolerance);
+            };
+            close("layer norm", &got, &want);
+            close("layer norm, gelu", &gelu, &want.gelu_erf().unwrap());
+        }
+        assert!(
+            norm(4, DType::F32).forward(&Tensor::ones((2, 3), DType::F32, &Device::Cpu).unwrap()).is_err()
+        );
+    }
+}

@@ -1,0 +1,148 @@
+//! Linear layers and embedding tables whose weight stays quantised, where it lies: in a memory map.
+//!
+//! On the CPU numbers are restored to f32 in the cache just before they are used, and all arithmetic is in f32: a layer
+//! computes exactly what the dense layer with the restored weight computes. (Candle's kernels also quantise the
+//! activations, and on x86 keep a second, larger copy of every weight.) On other devices candle's kernels run.
+
+mod formats;
+mod product;
+
+use std::borrow::Cow;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::{DType, Device, Module, Result, Tensor, bail};
+
+use crate::cpu::Numbers;
+use formats::Format;
+
+/// Bytes that somebody keeps, such as a memory map.
+pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
+
+/// A quantised weight (outputs, inputs).
+#[derive(Clone)]
+pub struct Quantized {
+    outputs: usize,
+    inputs: usize,
+    place: Place,
+}
+
+#[derive(Clone)]
+enum Place {
+    Host(Bytes, Format),
+    Device(QMatMul),
+}
+
+impl Debug for Quantized {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Quantized({}, {})", self.outputs, self.inputs)
+    }
+}
+
+impl Quantized {
+    /// Takes the blocks of a weight (outputs, inputs), row after row, as GGUF files have them.
+    pub fn new(
+        bytes: Bytes,
+        dtype: GgmlDType,
+        (outputs, inputs): (usize, usize),
+        device: &Device,
+    ) -> Result<Self> {
+        let Some(format) = Format::of(dtype) else { bail!("weights of type {dtype:?} are not supported") };
+        let len = (*bytes).as_ref().len();
+        if inputs == 0 || !inputs.is_multiple_of(format.block()) || len != outputs * format.bytes(inputs) {
+            bail!("{len} bytes of {dtype:?} for a weight ({outputs}, {inputs})");
+        }
+        let place = if device.is_cpu() {
+            Place::Host(bytes, format)
+        } else {
+            let storage = QStorage::from_data(Cow::Borrowed((*bytes).as_ref()), device, dtype)?;
+            Place::Device(QMatMul::from_qtensor(QTensor::new(storage, (outputs, inputs))?)?)
+        };
+        Ok(Self { outputs, inputs, place })
+    }
+
+    /// The rows `ids` (n) in f32: (n, inputs). Only these are restored.
+    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+        let (bytes, format) = match &self.place {
+            Place::Host(bytes, format) => ((**bytes).as_ref(), format),
+            Place::Device(weight) => return weight.embedding(ids),
+        };
+        let ids = ids.to_dtype(DType::U32)?.to_vec1::<u32>()?;
+        let size = format.bytes(self.inputs);
+        let mut rows = vec![0f32; ids.len() * self.inputs];
+        for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(self.inputs)) {
+            match bytes.get(id as usize * size..(id as usize + 1) * size) {
+                Some(blocks) => format.restore(blocks, row),
+                None => bail!("row {id} of a table of {} rows", self.outputs),
+            }
+        }
+        Tensor::from_vec(rows, (ids.len(), self.inputs), &Device::Cpu)
+    }
+}
+
+impl Module for Quantized {
+    /// (.., inputs) -> (.., outputs), in f32 on the CPU.
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mut shape = x.dims().to_vec();
+        match shape.pop() {
+            Some(width) if width == self.inputs => shape.push(self.outputs),
+            _ => bail!("a linear layer of {} inputs got {:?}", self.inputs, x.dims()),
+        }
+        let x = x.contiguous()?;
+        match &self.place {
+            Place::Device(weight) => weight.forward(&x),
+            Place::Host(bytes, format) => {
+                let numbers = Numbers::of(&x)?;
+                let weight =
+                    product::Weight { bytes: (**bytes).as_ref(), format: *format, inputs: self.inputs };
+                let product = product::product(&numbers, weight); // (outputs, rows)
+                let rows = numbers.len() / self.inputs;
+                Tensor::from_vec(product, (self.outputs, rows), &Device::Cpu)?
+                    .t()?
+                    .contiguous()?
+                    .reshape(shape)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use affekt_testkit::assert_close;
+
+    use super::*;
+
+    #[test]
+    fn layers_compute_what_the_restored_weight_computes() {
+        let dtypes = [
+            GgmlDType::F32,
+            GgmlDType::F16,
+            GgmlDType::BF16,
+            GgmlDType::Q4_0,
+            GgmlDType::Q8_0,
+            GgmlDType::Q4K,
+            GgmlDType::Q5K,
+            GgmlDType::Q6K,
+        ];
+        for dtype in dtypes {
+            let dense = Tensor::randn(0f32, 1.0, (70, 768), &Device::Cpu).unwrap();
+            let stored = QTensor::quantize(&dense, dtype).unwrap();
+            let restored = stored.dequantize(&Device::Cpu).unwrap();
+            let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
+            let weight = Quantized::new(Arc::clone(&bytes), dtype, (70, 768), &Device::Cpu).unwrap();
+            let ids = Tensor::new(&[69u32, 0, 3, 3], &Device::Cpu).unwrap();
+            let want = restored.index_select(&ids, 0).unwrap();
+            assert_close(&format!("{dtype:?} rows"), &weight.rows(&ids).unwrap(), &want, 1e-6);
+            for rows in [1, 2, 4, 7, 8, 9, 33] {
+                let x = Tensor::randn(0f32, 1.0, (rows, 768), &Device::Cpu).unwrap();
+                let want = x.matmul(&restored.t().unwrap()).unwrap();
+                assert_close(&format!("{dtype:?} by {rows}"), &weight.forward(&x).unwrap(), &want, 1e-5);
+            }
+            assert!(weight.rows(&Tensor::new(&[70u32], &Device::Cpu).unwrap()).is_err());
+            assert!(Quantized::new(bytes, dtype, (69, 768), &Device::Cpu).is_err());
+        }
+        let bytes: Bytes = Arc::new(vec![0u8; 24]);
+        assert!(Quantized::new(bytes, GgmlDType::Q5_1, (1, 32), &Device::Cpu).is_err());
+    }
+}
