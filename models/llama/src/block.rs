@@ -1,34 +1,47 @@
 //! One layer: attention and gated MLP, each behind its norm and beside a residual stream.
 
+use affekt_nn::finite::Gate;
 use affekt_nn::kv_cache::KvCache;
-use candle_core::{Module, Result, Tensor};
-use candle_nn::{Linear, RmsNorm, VarBuilder, linear_b, rms_norm};
+use affekt_nn::rms_norm::RmsNorm;
+use affekt_nn::swiglu::swiglu;
+use candle_core::{Result, Tensor};
 
 use crate::Config;
 use crate::attention::Attention;
 use crate::rope::Rotation;
+use crate::source::{Projection, Source};
+
+/// What all layers of one forward pass share.
+pub(crate) struct Pass {
+    pub rotation: Rotation,
+    /// Added to the scores: (1 or b, 1, t, past + t).
+    pub mask: Option<Tensor>,
+    /// Positions in the cache.
+    pub past: usize,
+    pub gate: Gate,
+}
 
 /// SwiGLU (Shazeer 2020): the gate decides what of the upward projection comes down again.
 #[derive(Clone, Debug)]
 struct Mlp {
-    gate_proj: Linear,
-    up_proj: Linear,
-    down_proj: Linear,
+    gate_proj: Projection,
+    up_proj: Projection,
+    down_proj: Projection,
 }
 
 impl Mlp {
-    fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
+    fn load(source: &Source, cfg: &Config) -> Result<Self> {
         let (width, inner, bias) = (cfg.hidden_size, cfg.intermediate_size, cfg.mlp_bias);
         Ok(Self {
-            gate_proj: linear_b(width, inner, bias, vb.pp("gate_proj"))?,
-            up_proj: linear_b(width, inner, bias, vb.pp("up_proj"))?,
-            down_proj: linear_b(inner, width, bias, vb.pp("down_proj"))?,
+            gate_proj: source.pp("gate_proj").projection(width, inner, bias)?,
+            up_proj: source.pp("up_proj").projection(width, inner, bias)?,
+            down_proj: source.pp("down_proj").projection(inner, width, bias)?,
         })
     }
 
     fn forward(&self, xs: &Tensor) -> Result<Tensor> {
-        let gate = self.gate_proj.forward(xs)?.silu()?; // (b, t, inner)
-        self.down_proj.forward(&(gate * self.up_proj.forward(xs)?)?) // (b, t, width)
+        let inner = swiglu(&self.gate_proj.forward(xs)?, &self.up_proj.forward(xs)?)?; // (b, t, inner)
+        self.down_proj.forward(&inner) // (b, t, width)
     }
 }
 
@@ -42,27 +55,29 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        let norm = |name: &str| rms_norm(cfg.hidden_size, cfg.rms_norm_eps, vb.pp(name));
+    pub fn load(source: &Source, cfg: &Config) -> Result<Self> {
         Ok(Self {
-            input_layernorm: norm("input_layernorm")?,
-            self_attn: Attention::load(&vb.pp("self_attn"), cfg)?,
-            post_attention_layernorm: norm("post_attention_layernorm")?,
-            mlp: Mlp::load(&vb.pp("mlp"), cfg)?,
+            input_layernorm: source.pp("input_layernorm").norm(cfg)?,
+            self_attn: Attention::load(&source.pp("self_attn"), cfg)?,
+            post_attention_layernorm: source.pp("post_attention_layernorm").norm(cfg)?,
+            mlp: Mlp::load(&source.pp("mlp"), cfg)?,
         })
     }
 
-    /// (b, t, width) -> (b, t, width)
+    /// (b, t, width) -> (b, t, width), as layer `layer`.
     pub fn forward(
         &self,
         xs: &Tensor,
-        rotation: &Rotation,
-        mask: Option<&Tensor>,
-        cache: Option<(&mut KvCache, usize)>,
+        pass: &Pass,
+        layer: usize,
+        cache: Option<&mut KvCache>,
     ) -> Result<Tensor> {
         let normed = self.input_layernorm.forward(xs)?;
-        let xs = (xs + self.self_attn.forward(&normed, rotation, mask, cache)?)?;
+        let cache = cache.map(|cache| (cache, layer));
+        let xs = (xs + self.self_attn.forward(&normed, pass, cache)?)?;
+        let xs = pass.gate.pass(|| format!("layers.{layer}.self_attn"), xs)?;
         let normed = self.post_attention_layernorm.forward(&xs)?;
-        xs + self.mlp.forward(&normed)?
+        let xs = (&xs + self.mlp.forward(&normed)?)?;
+        pass.gate.pass(|| format!("layers.{layer}.mlp"), xs)
     }
 }

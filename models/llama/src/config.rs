@@ -146,6 +146,9 @@ impl TryFrom<RawConfig> for Config {
     }
 }
 
+/// Above it a size is a mistake; products of two of them stay far from overflow.
+const MOST: usize = 1 << 24;
+
 impl Config {
     fn check(&self) -> Result<(), BadConfig> {
         let bad = |what, value, wanted: String| Err(BadConfig::Size { what, value, wanted });
@@ -161,6 +164,9 @@ impl Config {
         ];
         if let Some((what, value)) = sizes.into_iter().find(|(_, value)| *value == 0) {
             return bad(what, value, "it must be at least 1".into());
+        }
+        if let Some((what, value)) = sizes.into_iter().find(|(_, value)| *value > MOST) {
+            return bad(what, value, format!("it must be at most {MOST}"));
         }
         if !heads.is_multiple_of(kv_heads) {
             return bad("num_key_value_heads", kv_heads, format!("it must divide the {heads} query heads"));

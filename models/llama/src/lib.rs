@@ -3,9 +3,11 @@
 //! | module | holds |
 //! |---|---|
 //! | [`config`] | [`Config`], read from a published `config.json` |
-//! | [`names`] | [`KEYS`]: from published tensor names to ours |
+//! | [`names`] | [`KEYS`] and [`names::GGUF_KEYS`]: from published tensor names to ours |
+//! | `gguf` | [`Llama::load_gguf`]: network and configuration from one quantised file |
 //! | `rope` | rotary position embedding |
 //! | `mask` | which positions may attend to which |
+//! | `source` | where weights come from, and the layers that differ by it |
 //! | `attention` | grouped-query self-attention over a cache |
 //! | `block` | the gated MLP and the layer around it |
 //! | [`model`] | [`Llama`] and its [`Output`] |
@@ -16,11 +18,13 @@ mod attention;
 mod block;
 mod causal_lm;
 pub mod config;
+mod gguf;
 mod mask;
 pub mod model;
 pub mod names;
 mod rope;
 pub mod slam;
+mod source;
 
 pub use config::{BadConfig, Config};
 pub use model::{Llama, Output};

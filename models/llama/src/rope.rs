@@ -1,25 +1,28 @@
-//! Rotary position embedding (Su et al. 2021), in the form that rotates the two halves of a head.
+//! Rotary position embedding (Su et al. 2021): which angles a position turns by.
 
+use affekt_nn::rotary::{Pairs, rotate};
 use candle_core::{DType, Device, Result, Tensor};
 
 /// Angular frequencies of the pairs in a head.
 #[derive(Clone, Debug)]
 pub(crate) struct Rope {
     frequencies: Tensor, // (1, head_dim / 2)
+    pairs: Pairs,
 }
 
 /// Cosines and sines of a run of positions.
 pub(crate) struct Rotation {
     cos: Tensor, // (t, head_dim / 2)
     sin: Tensor, // (t, head_dim / 2)
+    pairs: Pairs,
 }
 
 impl Rope {
     /// Frequency `i` is `theta^(-2 i / head_dim)`.
-    pub fn new(head_dim: usize, theta: f64, device: &Device) -> Result<Self> {
+    pub fn new(head_dim: usize, theta: f64, pairs: Pairs, device: &Device) -> Result<Self> {
         let frequency = |i: usize| 1.0 / (theta as f32).powf((2 * i) as f32 / head_dim as f32);
         let frequencies: Vec<f32> = (0..head_dim / 2).map(frequency).collect();
-        Ok(Self { frequencies: Tensor::from_vec(frequencies, (1, head_dim / 2), device)? })
+        Ok(Self { frequencies: Tensor::from_vec(frequencies, (1, head_dim / 2), device)?, pairs })
     }
 
     /// The rotation of `t` positions from `first` on. Angles are in f32 whatever `dtype` the heads have.
@@ -29,13 +32,17 @@ impl Rope {
         let (first, end) = (first as f32, (first + t) as f32);
         let positions = Tensor::arange(first, end, self.frequencies.device())?.unsqueeze(1)?; // (t, 1)
         let angles = positions.broadcast_mul(&self.frequencies)?; // (t, head_dim / 2)
-        Ok(Rotation { cos: angles.cos()?.to_dtype(dtype)?, sin: angles.sin()?.to_dtype(dtype)? })
+        Ok(Rotation {
+            cos: angles.cos()?.to_dtype(dtype)?,
+            sin: angles.sin()?.to_dtype(dtype)?,
+            pairs: self.pairs,
+        })
     }
 }
 
 impl Rotation {
-    /// Rotates contiguous heads (b, heads, t, head_dim).
+    /// Rotates heads (b, t, heads, head_dim).
     pub fn apply(&self, heads: &Tensor) -> Result<Tensor> {
-        candle_nn::rotary_emb::rope(heads, &self.cos, &self.sin)
+        rotate(heads, &self.cos, &self.sin, self.pairs)
     }
 }

@@ -1,8 +1,10 @@
 //! The SLAM-ASR projector (Ma et al. 2024): WavLM frames become embeddings that a language model reads.
 
+use affekt_nn::finite::{Gate, gated};
+use affekt_nn::linear::Linear;
 use affekt_weights::{Checkpoint, KeyTable};
 use candle_core::{Module, Result, Tensor};
-use candle_nn::{Linear, VarBuilder, linear};
+use candle_nn::VarBuilder;
 use serde::Deserialize;
 
 use crate::BadConfig;
@@ -68,8 +70,8 @@ impl Projector {
         }
         let stacked = cfg.encoder_projector_ds_rate * cfg.encoder_dim;
         Ok(Self {
-            linear1: linear(stacked, cfg.hidden_dim, vb.pp("linear1"))?,
-            linear2: linear(cfg.hidden_dim, cfg.llm_dim, vb.pp("linear2"))?,
+            linear1: Linear::load(&vb.pp("linear1"), stacked, cfg.hidden_dim, true)?,
+            linear2: Linear::load(&vb.pp("linear2"), cfg.hidden_dim, cfg.llm_dim, true)?,
             cfg: cfg.clone(),
         })
     }
@@ -86,7 +88,15 @@ impl Projector {
             return Tensor::zeros((b, 0, self.cfg.llm_dim), frames.dtype(), frames.device());
         }
         let stacked = frames.narrow(1, 0, t / k * k)?.contiguous()?.reshape((b, t / k, k * width))?; // (b, t / k, k * width)
-        let hidden = self.linear1.forward(&stacked)?.relu()?; // (b, t / k, hidden_dim)
-        self.linear2.forward(&hidden) // (b, t / k, llm_dim)
+        let forward = |gate: Gate| {
+            gate.check(|| "the input features".into(), &stacked)?;
+            let hidden = self.linear1.forward(&stacked)?; // (b, t / k, hidden_dim)
+            let hidden = gate.pass(|| "linear1".into(), hidden)?;
+            let projected = gate.pass(|| "linear2".into(), self.linear2.forward(&hidden.relu()?)?)?; // (b, t / k, llm_dim)
+            Ok((projected, hidden))
+        };
+        // ReLU would hide a NaN.
+        let (projected, _) = gated("slam", forward, |(projected, hidden)| vec![projected, hidden])?;
+        Ok(projected)
     }
 }

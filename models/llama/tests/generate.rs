@@ -108,5 +108,7 @@ fn what_no_search_can_run_with_is_refused() {
     let two = Tensor::cat(&[&prompt, &prompt], 0).unwrap();
     assert!(matches!(refused(&two, settings.clone()), Error::BadPrompt { .. }));
     let nan = (&prompt + f64::NAN).unwrap();
-    assert!(matches!(refused(&nan, settings), Error::NotFinite { step: 0 }));
+    let error = refused(&nan, settings);
+    assert!(matches!(error, Error::NotFinite { step: 0, .. }), "{error}");
+    assert!(error.to_string().contains("the input embeddings"), "{error}");
 }

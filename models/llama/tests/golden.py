@@ -96,7 +96,8 @@ def beam_search(model, embeds, beams, limit, eos, rule):
             prompt = torch.cat([embeds, model.get_input_embeddings()(torch.tensor([tokens], dtype=torch.long))], 1)
             rows.append(torch.log_softmax(model(inputs_embeds=prompt).logits[0, -1], -1) + total)
         totals, flat = torch.topk(torch.cat(rows), beams * max(2, 1 + len(eos)))
-        candidates = [(t, running[i // 100][1] + [i % 100]) for t, i in zip(totals.tolist(), flat.tolist())]
+        places = [divmod(at, len(rows[0])) for at in flat.tolist()]
+        candidates = [(t, running[beam][1] + [token]) for t, (beam, token) in zip(totals.tolist(), places)]
         going_on = [c for c in candidates if c[1][-1] not in eos][:beams]
         for total, tokens in candidates[:beams]:
             if tokens[-1] in eos:

@@ -1,7 +1,10 @@
 //! CBAM, the convolutional block attention module: a gate for each channel, then one for each place.
 
+use affekt_nn::conv2d::Finish;
+use affekt_nn::linear::Linear;
+use affekt_nn::maps;
 use candle_core::{Module, Result, Tensor};
-use candle_nn::{Linear, VarBuilder, linear, ops::sigmoid};
+use candle_nn::{VarBuilder, ops::sigmoid};
 
 use crate::conv::{NormConv, Shape};
 
@@ -22,30 +25,23 @@ impl Cbam {
         let mlp = vb.pp("ChannelGate.mlp");
         let shape = Shape { inputs: 2, outputs: 1, kernel: 7, stride: 1 };
         Ok(Self {
-            squeeze: linear(channels, channels / REDUCTION, mlp.pp(1))?,
-            excite: linear(channels / REDUCTION, channels, mlp.pp(3))?,
+            squeeze: Linear::load(&mlp.pp(1), channels, channels / REDUCTION, true)?,
+            excite: Linear::load(&mlp.pp(3), channels / REDUCTION, channels, true)?,
             spatial: NormConv::load(&vb.pp("SpatialGate.spatial"), "conv", "bn", shape)?,
         })
     }
 
-    /// Sigmoid of the sum of one MLP over the channels' means and their maxima: (b, c, 1, 1).
+    /// Gates `x`, then adds the residual and applies a ReLU: (b, h, w, c) to (b, h, w, c).
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let (x, pooled) = maps::scale_channels(x, &self.channel_gate(x)?)?; // (b, h, w, c), (b, h, w, 2)
+        let gate = sigmoid(&self.spatial.forward(&pooled, Finish::default())?)?; // (b, h, w, 1)
+        maps::scale_places(&x, &gate, residual)
+    }
+
+    /// Sigmoid of the sum of one MLP over the channels' means and their maxima: (b, c).
     fn channel_gate(&self, x: &Tensor) -> Result<Tensor> {
-        let mlp = |pooled: &Tensor| self.excite.forward(&self.squeeze.forward(pooled)?.relu()?);
-        let places = x.flatten_from(2)?; // (b, c, h w)
-        let gate = (mlp(&places.mean(2)?)? + mlp(&places.max(2)?)?)?; // (b, c)
-        sigmoid(&gate)?.unsqueeze(2)?.unsqueeze(3) // (b, c, 1, 1)
-    }
-
-    /// Sigmoid of a convolution over each place's maximum and mean: (b, 1, h, w).
-    fn spatial_gate(&self, x: &Tensor) -> Result<Tensor> {
-        let pooled = Tensor::cat(&[x.max_keepdim(1)?, x.mean_keepdim(1)?], 1)?; // (b, 2, h, w)
-        sigmoid(&self.spatial.forward(&pooled)?) // (b, 1, h, w)
-    }
-}
-
-impl Module for Cbam {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.broadcast_mul(&self.channel_gate(x)?)?;
-        x.broadcast_mul(&self.spatial_gate(&x)?)
+        let pooled = maps::mean_and_max(x)?; // (2, b, c)
+        let inner = self.squeeze.forward(&pooled)?.relu()?; // (2, b, c / 16)
+        sigmoid(&self.excite.forward(&inner)?.sum(0)?) // (b, c)
     }
 }

@@ -1,6 +1,8 @@
 //! Residual blocks, and layers of two.
 
-use candle_core::{Module, Result, Tensor};
+use affekt_nn::conv2d::Finish;
+use affekt_nn::finite::Gate;
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::Variant;
@@ -55,17 +57,20 @@ impl Block {
     }
 }
 
-impl Module for Block {
+impl Block {
+    /// (b, h, w, in) to (b, h / stride, w / stride, out).
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let inner = self.conv1.forward(x)?.relu()?; // (b, out, h / stride, w / stride)
-        let inner = match &self.body {
-            Body::Basic(conv2) => conv2.forward(&inner)?,
-            Body::Attention(conv2, cbam) => cbam.forward(&conv2.forward(&inner)?)?,
-            Body::MultiScale(chains) => chains.forward(&inner)?,
+        let residual = match &self.downsample {
+            Some(shortcut) => shortcut.forward(x, Finish::default())?,
+            None => x.clone(),
         };
-        match &self.downsample {
-            Some(shortcut) => (inner + shortcut.forward(x)?)?.relu(),
-            None => (inner + x)?.relu(),
+        let inner = self.conv1.forward(x, Finish::RELU)?;
+        match &self.body {
+            Body::Basic(conv2) => conv2.forward(&inner, Finish { residual: Some(&residual), relu: true }),
+            Body::Attention(conv2, cbam) => {
+                cbam.forward(&conv2.forward(&inner, Finish::default())?, &residual)
+            }
+            Body::MultiScale(chains) => chains.forward(&inner, &residual),
         }
     }
 }
@@ -73,6 +78,8 @@ impl Module for Block {
 /// Two blocks of one kind; the first may halve the size and widen.
 #[derive(Clone, Debug)]
 pub struct Layer {
+    /// In the checkpoint.
+    name: String,
     blocks: Vec<Block>,
 }
 
@@ -83,12 +90,13 @@ impl Layer {
             0 => Block::load(&vb.pp(index), kind, inputs, outputs, stride),
             _ => Block::load(&vb.pp(index), kind, outputs, outputs, 1),
         };
-        Ok(Self { blocks: (0..BLOCKS).map(block).collect::<Result<_>>()? })
+        Ok(Self { name: vb.prefix(), blocks: (0..BLOCKS).map(block).collect::<Result<_>>()? })
     }
-}
 
-impl Module for Layer {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.blocks.iter().try_fold(x.clone(), |x, block| block.forward(&x))
+    /// (b, h, w, in) to (b, h / stride, w / stride, out).
+    pub fn forward(&self, x: &Tensor, gate: Gate) -> Result<Tensor> {
+        self.blocks.iter().enumerate().try_fold(x.clone(), |x, (index, block)| {
+            gate.pass(|| format!("{}.{index}", self.name), block.forward(&x)?)
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! Convolution followed by batch normalisation, as one.
 
-use candle_core::{DType, Module, Result, Tensor};
+use affekt_nn::conv2d::{Conv2d, Finish};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 
 const BATCH_NORM_EPS: f64 = 1e-5;
@@ -8,14 +9,7 @@ const BATCH_NORM_EPS: f64 = 1e-5;
 /// A square convolution without bias and the batch normalisation after it, folded into one convolution with bias.
 /// Padding keeps the size at stride 1.
 #[derive(Clone, Debug)]
-pub struct NormConv {
-    /// (out, in, kernel, kernel)
-    weight: Tensor,
-    /// (1, out, 1, 1)
-    bias: Tensor,
-    stride: usize,
-    padding: usize,
-}
+pub struct NormConv(Conv2d);
 
 /// Sizes of a convolution.
 #[derive(Clone, Copy, Debug)]
@@ -48,18 +42,12 @@ impl NormConv {
         let scale = read("weight")?.div(&(read("running_var")? + BATCH_NORM_EPS)?.sqrt()?)?; // (out)
         let bias = (read("bias")? - (read("running_mean")? * &scale)?)?; // (out)
         let weight = weight.to_dtype(DType::F32)?.broadcast_mul(&scale.reshape((outputs, 1, 1, 1))?)?;
-        Ok(Self {
-            weight: weight.to_dtype(vb.dtype())?,
-            bias: bias.reshape((1, outputs, 1, 1))?.to_dtype(vb.dtype())?,
-            stride,
-            padding: kernel / 2,
-        })
+        let (weight, bias) = (weight.to_dtype(vb.dtype())?, bias.to_dtype(vb.dtype())?);
+        Ok(Self(Conv2d::new(&weight, bias, stride)?))
     }
-}
 
-impl Module for NormConv {
-    /// (b, in, h, w) to (b, out, h / stride, w / stride), rounded up.
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        x.conv2d(&self.weight, self.padding, self.stride, 1, 1)?.broadcast_add(&self.bias)
+    /// (b, h, w, in) to (b, h / stride, w / stride, out), rounded up.
+    pub fn forward(&self, x: &Tensor, finish: Finish) -> Result<Tensor> {
+        self.0.forward(x, finish)
     }
 }

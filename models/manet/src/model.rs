@@ -1,6 +1,9 @@
 //! The network: a shared stem, then a local branch over four quarters and a global one over the whole map.
 
-use candle_core::{D, Module, Result, Tensor};
+use affekt_nn::conv2d::Finish;
+use affekt_nn::finite::{Gate, gated};
+use affekt_nn::maps;
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::block::{Kind, Layer};
@@ -47,21 +50,28 @@ impl Manet {
 
     /// Embeds RGB faces (b, 3, side, side) with values 0 to 1: (b, 16w), the local half first.
     ///
-    /// The published weights take a side of 224; any multiple of 32 can be computed. Errors: another shape.
+    /// The published weights take a side of 224; any multiple of 32 can be computed. Values are passed on as they are.
+    /// Errors: another shape; numbers that are not finite, with the first layer that makes them.
     pub fn forward(&self, images: &Tensor) -> std::result::Result<Tensor, Error> {
         match *images.dims() {
             [b, 3, height, width] if b * height > 0 && height == width && height % 32 == 0 => {}
             _ => return Err(Error::Images(images.dims().to_vec())),
         }
-        let map = self.stem.forward(images)?; // (b, w, side / 4, side / 4)
-        let map = self.layer1.forward(&map)?;
-        let map = self.layer2.forward(&map)?; // (b, 2w, side / 8, side / 8)
+        let embed = |gate| maps::in_pool(|| self.embed(images, gate));
+        Ok(gated("manet", embed, |embedding| vec![embedding])?)
+    }
+
+    fn embed(&self, images: &Tensor, gate: Gate) -> Result<Tensor> {
+        gate.check(|| "the input images".into(), images)?;
+        let map = self.stem.forward(&maps::channels_last(images)?)?; // (b, side / 4, side / 4, w)
+        let map = self.layer1.forward(&gate.pass(|| "conv1".into(), map)?, gate)?;
+        let map = self.layer2.forward(&map, gate)?; // (b, side / 8, side / 8, 2w)
         let parts = quarters(&map)?.into_iter().zip(&self.local);
-        let parts = parts.map(|(quarter, branch)| pooled(&branch.forward(&quarter)?)); // 4 x (b, 8w)
+        let parts = parts.map(|(quarter, branch)| maps::mean(&branch.forward(&quarter, gate)?)); // 4 x (b, 8w)
         // Quarters are of one size, so the mean of their means is that of the map stitched from them.
         let local = Tensor::stack(&parts.collect::<Result<Vec<_>>>()?, 0)?.mean(0)?; // (b, 8w)
-        let global = pooled(&self.global.forward(&map)?)?; // (b, 8w)
-        Ok(Tensor::cat(&[local, global], 1)?) // (b, 16w)
+        let global = maps::mean(&self.global.forward(&map, gate)?)?; // (b, 8w)
+        Tensor::cat(&[local, global], 1) // (b, 16w)
     }
 }
 
@@ -76,14 +86,11 @@ impl Stem {
         let shape = Shape { inputs: 3, outputs: width, kernel: 7, stride: 2 };
         Ok(Self { conv1: NormConv::load(vb, "conv1", "bn1", shape)? })
     }
-}
 
-impl Module for Stem {
-    fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        let map = self.conv1.forward(images)?.relu()?; // (b, w, side / 2, side / 2)
-        // Nothing is below zero after the ReLU, so zeros pad a maximum as well as -inf does.
-        let map = map.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
-        map.max_pool2d_with_stride(3, 2) // (b, w, side / 4, side / 4)
+    /// (b, side, side, 3) to (b, side / 4, side / 4, w).
+    pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
+        let map = self.conv1.forward(images, Finish::RELU)?; // (b, side / 2, side / 2, w)
+        maps::max_pool(&map, 3, 2)
     }
 }
 
@@ -109,23 +116,16 @@ impl Branch {
             layer4: Layer::load(layer4, kind, 4 * w, 8 * w, last_stride)?,
         })
     }
-}
 
-impl Module for Branch {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.layer4.forward(&self.layer3.forward(x)?)
+    fn forward(&self, x: &Tensor, gate: Gate) -> Result<Tensor> {
+        self.layer4.forward(&self.layer3.forward(x, gate)?, gate)
     }
 }
 
-/// Top left, top right, bottom left, bottom right of a map with even sides.
+/// Top left, top right, bottom left, bottom right of a map (b, h, w, c) with even sides, as views.
 pub fn quarters(map: &Tensor) -> Result<[Tensor; 4]> {
-    let (_, _, height, width) = map.dims4()?;
+    let (_, height, width, _) = map.dims4()?;
     let (h, w) = (height / 2, width / 2);
-    let at = |top, left| map.narrow(2, top, h)?.narrow(3, left, w)?.contiguous(); // (b, c, h / 2, w / 2)
+    let at = |top, left| map.narrow(1, top, h)?.narrow(2, left, w); // (b, h / 2, w / 2, c)
     Ok([at(0, 0)?, at(0, w)?, at(h, 0)?, at(h, w)?])
-}
-
-/// Mean over places: (b, c, h, w) to (b, c).
-fn pooled(map: &Tensor) -> Result<Tensor> {
-    map.flatten_from(2)?.mean(D::Minus1)
 }

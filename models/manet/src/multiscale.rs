@@ -1,6 +1,8 @@
 //! The multi-scale part of a block: channels in four chunks, each seen through one convolution more than the last.
 
-use candle_core::{Module, Result, Tensor};
+use affekt_nn::conv2d::Finish;
+use affekt_nn::maps;
+use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::Variant;
@@ -23,12 +25,11 @@ impl MultiScale {
             second: Chain::load(vb, 2, channels, variant)?,
         })
     }
-}
 
-impl Module for MultiScale {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let chunks = x.chunk(CHUNKS, 1)?; // 4 x (b, c / 4, h, w)
-        self.first.forward(&chunks)? + self.second.forward(&chunks)?
+    /// Both chains, then the residual and a ReLU: (b, h, w, c) to (b, h, w, c).
+    pub fn forward(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let chunks = x.chunk(CHUNKS, D::Minus1)?; // 4 x (b, h, w, c / 4)
+        maps::join_chunks(&self.first.forward(&chunks)?, &self.second.forward(&chunks)?, residual)
     }
 }
 
@@ -52,21 +53,21 @@ impl Chain {
         })
     }
 
-    /// Each step takes its chunk plus the ReLU of the step before. The outputs, without a ReLU, are put together in
-    /// chunk order whichever way the chain runs: (b, c, h, w).
-    fn forward(&self, chunks: &[Tensor]) -> Result<Tensor> {
+    /// Each step takes its chunk plus the ReLU of the step before. The outputs, without a ReLU, come in chunk order
+    /// whichever way the chain runs: 4 x (b, h, w, c / 4).
+    fn forward(&self, chunks: &[Tensor]) -> Result<Vec<Tensor>> {
         let mut outputs: Vec<Tensor> = Vec::with_capacity(CHUNKS);
         for step in 0..CHUNKS {
             let at = if self.backwards { CHUNKS - 1 - step } else { step };
             let input = match outputs.last() {
-                Some(before) => (before.relu()? + &chunks[at])?,
-                None => chunks[at].contiguous()?,
+                Some(before) => maps::relu_plus(before, &chunks[at])?,
+                None => chunks[at].clone(),
             };
-            outputs.push(self.convs[at].forward(&input)?); // (b, c / 4, h, w)
+            outputs.push(self.convs[at].forward(&input, Finish::default())?); // (b, h, w, c / 4)
         }
         if self.backwards {
             outputs.reverse();
         }
-        Tensor::cat(&outputs, 1) // (b, c, h, w)
+        Ok(outputs)
     }
 }

@@ -1,6 +1,6 @@
 //! The cross-attention of both stages (equations 1 and 2): the frames are the values, a tanh of them the keys.
 
-use candle_core::{D, Result, Tensor};
+use candle_core::{D, DType, Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
 use crate::layers::linear;
@@ -74,8 +74,9 @@ fn attend(frames: &Frames, input_proj: &Linear, queries: &Tensor) -> Result<Tens
 }
 
 /// Softmax over the last dimension, of operations that all have a gradient. The shift by the maximum cancels out, so
-/// none flows through it.
+/// none flows through it. In f32: hundreds of small weights would not sum up to 1 in half precision.
 fn softmax(scores: &Tensor) -> Result<Tensor> {
-    let exp = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
+    let x = scores.to_dtype(DType::F32)?;
+    let exp = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
+    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_dtype(scores.dtype())
 }

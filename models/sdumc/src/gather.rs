@@ -1,6 +1,7 @@
 //! Attention-guided feature gathering: weights for a stack of representations, drawn from all of them together; and
 //! the seven views that stage 1's weights make of three modalities.
 
+use affekt_nn::finite::Gate;
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
 
@@ -16,6 +17,8 @@ pub(crate) const TEXT_VIEW: usize = 5;
 /// One gathering: (b, n, d) representations to (b, n) weights, without a softmax.
 #[derive(Clone, Debug)]
 pub struct Gather {
+    /// Names of its parameters begin with these.
+    names: [&'static str; 2],
     mlp: Mlp,
     head: Linear,
 }
@@ -23,21 +26,26 @@ pub struct Gather {
 impl Gather {
     /// Stage 1, over the three modalities: `attention_mlp` and `fc_att`.
     pub fn modalities(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        let dim = cfg.dim;
-        let mlp = Mlp::load(&vb.pp("attention_mlp"), &[3 * dim, dim, dim])?;
-        Ok(Self { mlp, head: linear(dim, 3, &vb.pp("fc_att"))? })
+        Self::load(vb, ["attention_mlp", "fc_att"], [3 * cfg.dim, cfg.dim, cfg.dim], 3)
     }
 
     /// Stage 2, over the seven views: `cross_attention_mlp` and `cross_fc_att`.
     pub fn views(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        let (dim, half) = (cfg.dim, cfg.half());
-        let mlp = Mlp::load(&vb.pp("cross_attention_mlp"), &[VIEWS.len() * half, dim, half])?;
-        Ok(Self { mlp, head: linear(half, VIEWS.len(), &vb.pp("cross_fc_att"))? })
+        let half = cfg.half();
+        let names = ["cross_attention_mlp", "cross_fc_att"];
+        Self::load(vb, names, [VIEWS.len() * half, cfg.dim, half], VIEWS.len())
+    }
+
+    fn load(vb: &VarBuilder, names: [&'static str; 2], widths: [usize; 3], outputs: usize) -> Result<Self> {
+        let mlp = Mlp::load(&vb.pp(names[0]), &widths)?;
+        Ok(Self { names, mlp, head: linear(widths[2], outputs, &vb.pp(names[1]))? })
     }
 
     /// Weights (b, n) of `stack` (b, n, d).
-    pub fn weights(&self, stack: &Tensor) -> Result<Tensor> {
-        self.head.forward(&self.mlp.forward(&stack.flatten_from(1)?)?) // (b, n)
+    pub fn weights(&self, stack: &Tensor, gate: Gate) -> Result<Tensor> {
+        let x = self.mlp.forward(&stack.flatten_from(1)?)?; // (b, last width)
+        let x = gate.pass(|| self.names[0].into(), x)?;
+        gate.pass(|| self.names[1].into(), self.head.forward(&x)?) // (b, n)
     }
 }
 
@@ -56,7 +64,7 @@ impl ViewQueries {
     }
 
     /// Queries (b, 7, D) from the pooled modalities `hidden` (b, 3, D) and their `weights` (b, 3).
-    pub fn forward(&self, hidden: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    pub fn forward(&self, hidden: &Tensor, weights: &Tensor, gate: Gate) -> Result<Tensor> {
         let weighted = hidden.broadcast_mul(&weights.unsqueeze(2)?)?; // (b, 3, D)
         let [a, t, v] = modalities(&weighted)?;
         let alone = match self.compat {
@@ -65,7 +73,10 @@ impl ViewQueries {
         };
         let (at, tv, av) = ((&a + &t)?, (&t + &v)?, (&a + &v)?);
         let views = [(&at + &v)?, at, tv, av].into_iter().chain(alone); // 7 x (b, D)
-        let queries = self.mlps.iter().zip(views).map(|(mlp, view)| mlp.forward(&view));
+        let queries = self.mlps.iter().zip(VIEWS).zip(views);
+        let queries = queries.map(|((mlp, name), view)| {
+            gate.pass(|| format!("cross_{name}_query_mlp"), mlp.forward(&view)?) // (b, D)
+        });
         Tensor::stack(&queries.collect::<Result<Vec<_>>>()?, 1) // (b, 7, D)
     }
 }

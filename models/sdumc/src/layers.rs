@@ -1,5 +1,6 @@
 //! Linear layers and the MLPs made of them.
 
+use affekt_nn::relu::relu;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, Linear, Module, VarBuilder};
 
@@ -31,7 +32,7 @@ impl Module for Mlp {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for layer in &self.layers {
-            x = layer.forward(&x)?.relu()?;
+            x = relu(&layer.forward(&x)?)?;
         }
         Ok(x)
     }
@@ -54,6 +55,6 @@ impl TwoLinear {
 
 impl Module for TwoLinear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.second.forward(&self.first.forward(x)?.relu()?)
+        self.second.forward(&relu(&self.first.forward(x)?)?)
     }
 }

@@ -1,5 +1,6 @@
 //! The network: each step of the forward pass is a method, [`Sdumc::forward`] is all of them in order.
 
+use affekt_nn::finite::{Gate, gated};
 use candle_core::{Result, Tensor};
 use candle_nn::{Linear, Module, VarBuilder};
 
@@ -11,6 +12,8 @@ use crate::{Compat, Config, Error, Flow, Output, Sequences};
 
 /// The modalities' names in parameter names.
 const MODALITIES: [&str; 3] = ["audio", "text", "video"];
+/// The imagination of stage 1 and that of stage 2.
+const MIA: [&str; 2] = ["missing_text_imagination_mlp", "missing_cross_text_query_imagination_mlp"];
 
 /// The fusion network. Arrays of three are in the order audio, text, video.
 #[derive(Clone, Debug)]
@@ -41,18 +44,17 @@ impl Sdumc {
         let (dim, half, quarter) = (cfg.dim, cfg.half(), cfg.quarter());
         let widths = [cfg.widths.audio, cfg.widths.text, cfg.widths.video];
         let mlp = |name: String, last| Mlp::load(&vb.pp(name), &[dim, dim, last]);
-        let (mia1, mia2) = ("missing_text_imagination_mlp", "missing_cross_text_query_imagination_mlp");
         Ok(Self {
             cfg: cfg.clone(),
             reshape: each(|m| linear(widths[m], dim, &vb.pp(format!("frame_dim_reshape_{m}"))))?,
             pool: each(|m| QueryAttention::load(&vb.pp(format!("fra2utt_{m}")), dim))?,
             hidden: each(|m| mlp(format!("{}_mlp", MODALITIES[m]), dim))?,
-            imagine_hidden: Imagination::load(&vb.pp(mia1), cfg.mia, dim, half)?,
+            imagine_hidden: Imagination::load(&vb.pp(MIA[0]), cfg.mia, dim, half)?,
             gather_modalities: Gather::modalities(&vb, cfg)?,
             queries: ViewQueries::load(&vb, cfg)?,
             cross: each(|m| CrossAttention::load(&vb.pp(format!("cross_att_fra2utt_{m}")), dim))?,
             cross_hidden: each(|m| mlp(format!("cross_{}_mlp", MODALITIES[m]), half))?,
-            imagine_cross: Imagination::load(&vb.pp(mia2), cfg.mia, half, quarter)?,
+            imagine_cross: Imagination::load(&vb.pp(MIA[1]), cfg.mia, half, quarter)?,
             gather_views: Gather::views(&vb, cfg)?,
             valence: linear(half, 1, &vb.pp("fc_out_v"))?,
             rnc: TwoLinear::load(&vb.pp("orgin_linear_change"), [half, quarter, quarter])?,
@@ -66,19 +68,25 @@ impl Sdumc {
 
     /// Judges a batch of clips. Under [`Compat::Paper`] a clip's result does not depend on the others of its batch.
     ///
-    /// Errors: features of another width than [`Config::widths`], or modalities of different batch sizes.
+    /// Every operation has a gradient. Errors: features of another width than [`Config::widths`], modalities of different
+    /// batch sizes, and [`NotFinite`](affekt_nn::finite::NotFinite) inside of [`Error::Tensor`].
     pub fn forward(&self, inputs: &Sequences, flow: Flow) -> std::result::Result<Output, Error> {
         inputs.check(&self.cfg.widths)?;
-        let frames = self.frames(inputs)?;
-        let hidden = self.pooled(&frames, flow)?; // (b, 3, D)
-        let weights = self.modality_weights(&hidden)?; // (b, 3)
-        let queries = self.view_queries(&hidden, &weights)?; // (b, 7, D)
-        let cross = self.attended(&frames, &queries, flow)?; // 3 x (b, 7, D / 2)
-        let views = self.summed(&cross, &weights)?; // (b, 7, D / 2)
-        let view_weights = self.view_weights(&views)?; // (b, 7)
-        let r = self.fused(&views, &view_weights)?; // (b, D / 2)
-        let valence = self.valence.forward(&r)?.squeeze(1)?; // (b)
-        let rnc = self.rnc.forward(&r)?; // (b, D / 4)
+        Ok(gated("sdumc", |gate| self.judge(inputs, flow, gate), Output::tensors)?)
+    }
+
+    /// All steps in order.
+    fn judge(&self, inputs: &Sequences, flow: Flow, gate: Gate) -> Result<Output> {
+        let frames = self.frames(inputs, gate)?;
+        let hidden = self.pooled(&frames, flow, gate)?; // (b, 3, D)
+        let weights = self.modality_weights(&hidden, gate)?; // (b, 3)
+        let queries = self.view_queries(&hidden, &weights, gate)?; // (b, 7, D)
+        let cross = self.attended(&frames, &queries, flow, gate)?; // 3 x (b, 7, D / 2)
+        let views = self.summed(&cross, &weights, gate)?; // (b, 7, D / 2)
+        let view_weights = self.view_weights(&views, gate)?; // (b, 7)
+        let r = self.fused(&views, &view_weights, gate)?; // (b, D / 2)
+        let valence = gate.pass(|| "fc_out_v".into(), self.valence.forward(&r)?.squeeze(1)?)?; // (b)
+        let rnc = gate.pass(|| "orgin_linear_change".into(), self.rnc.forward(&r)?)?; // (b, D / 4)
         let text1 = match self.cfg.compat {
             Compat::Paper => hidden.narrow(1, 1, 1)?.squeeze(1)?, // (b, D)
             Compat::Release => queries.narrow(1, TEXT_VIEW, 1)?.squeeze(1)?, // (b, D)
@@ -88,67 +96,85 @@ impl Sdumc {
     }
 
     /// Step 1: every modality at one width, 3 x (b, t, D). The release lets padding take part, as zero rows.
-    pub fn frames(&self, inputs: &Sequences) -> Result<[Frames; 3]> {
+    pub fn frames(&self, inputs: &Sequences, gate: Gate) -> Result<[Frames; 3]> {
         let sequences = inputs.all();
+        for (sequence, name) in sequences.iter().zip(MODALITIES) {
+            gate.check(|| format!("the input {name}"), sequence.rows())?;
+        }
         each(|m| {
             let rows = self.reshape[m].forward(sequences[m].rows())?; // (b, t, D)
             let score_bias = match self.cfg.compat {
                 Compat::Paper => sequences[m].score_bias()?,
                 Compat::Release => None,
             };
-            Ok(Frames { rows, score_bias })
+            Ok(Frames { rows: gate.pass(|| format!("frame_dim_reshape_{m}"), rows)?, score_bias })
         })
     }
 
     /// Steps 2 to 4: one representation a modality, (b, 3, D), the text imagined where it is missing.
-    pub fn pooled(&self, frames: &[Frames; 3], flow: Flow) -> Result<Tensor> {
-        let hidden = each(|m| self.hidden[m].forward(&self.pool[m].forward(&frames[m])?))?; // 3 x (b, D)
-        Tensor::stack(&imagined(&self.imagine_hidden, hidden, flow)?, 1) // (b, 3, D)
+    pub fn pooled(&self, frames: &[Frames; 3], flow: Flow, gate: Gate) -> Result<Tensor> {
+        let hidden = each(|m| {
+            let pooled = gate.pass(|| format!("fra2utt_{m}"), self.pool[m].forward(&frames[m])?)?; // (b, D)
+            gate.pass(|| format!("{}_mlp", MODALITIES[m]), self.hidden[m].forward(&pooled)?) // (b, D)
+        })?;
+        let [audio, text, video] = hidden;
+        let text = match (&self.imagine_hidden, flow) {
+            (Some(mia), Flow::TextMissing) => {
+                gate.pass(|| MIA[0].into(), mia.forward(&audio, &text, &video)?)?
+            }
+            _ => text,
+        };
+        Tensor::stack(&[audio, text, video], 1) // (b, 3, D)
     }
 
     /// Step 5: weights (b, 3) of the modalities `hidden` (b, 3, D).
-    pub fn modality_weights(&self, hidden: &Tensor) -> Result<Tensor> {
-        self.gather_modalities.weights(hidden)
+    pub fn modality_weights(&self, hidden: &Tensor, gate: Gate) -> Result<Tensor> {
+        self.gather_modalities.weights(hidden, gate)
     }
 
     /// Step 6: the seven views as queries, (b, 7, D).
-    pub fn view_queries(&self, hidden: &Tensor, weights: &Tensor) -> Result<Tensor> {
-        self.queries.forward(hidden, weights)
+    pub fn view_queries(&self, hidden: &Tensor, weights: &Tensor, gate: Gate) -> Result<Tensor> {
+        self.queries.forward(hidden, weights, gate)
     }
 
     /// Steps 7 to 9: what every view finds in each modality's frames, 3 x (b, 7, D / 2), the text imagined where it is
     /// missing.
-    pub fn attended(&self, frames: &[Frames; 3], queries: &Tensor, flow: Flow) -> Result<[Tensor; 3]> {
-        let found = each(|m| self.cross_hidden[m].forward(&self.cross[m].forward(queries, &frames[m])?))?;
-        imagined(&self.imagine_cross, found, flow)
+    pub fn attended(
+        &self,
+        frames: &[Frames; 3],
+        queries: &Tensor,
+        flow: Flow,
+        gate: Gate,
+    ) -> Result<[Tensor; 3]> {
+        let [audio, text, video] = each(|m| {
+            let found = self.cross[m].forward(queries, &frames[m])?; // (b, 7, D)
+            let found = gate.pass(|| format!("cross_att_fra2utt_{m}"), found)?;
+            gate.pass(|| format!("cross_{}_mlp", MODALITIES[m]), self.cross_hidden[m].forward(&found)?)
+        })?;
+        let text = match (&self.imagine_cross, flow) {
+            (Some(mia), Flow::TextMissing) => {
+                gate.pass(|| MIA[1].into(), mia.forward(&audio, &text, &video)?)?
+            }
+            _ => text,
+        };
+        Ok([audio, text, video])
     }
 
     /// Step 10, first half: the modalities `cross` summed by stage 1's weights, (b, 7, D / 2).
-    pub fn summed(&self, cross: &[Tensor; 3], weights: &Tensor) -> Result<Tensor> {
+    pub fn summed(&self, cross: &[Tensor; 3], weights: &Tensor, gate: Gate) -> Result<Tensor> {
         let part = |m: usize| cross[m].broadcast_mul(&weights.narrow(1, m, 1)?.unsqueeze(2)?); // (b, 7, D / 2)
-        (part(0)? + part(1)?)? + part(2)?
+        gate.pass(|| "the sum of the modalities".into(), ((part(0)? + part(1)?)? + part(2)?)?)
     }
 
     /// Step 10, second half: weights (b, 7) of the views.
-    pub fn view_weights(&self, views: &Tensor) -> Result<Tensor> {
-        self.gather_views.weights(views)
+    pub fn view_weights(&self, views: &Tensor, gate: Gate) -> Result<Tensor> {
+        self.gather_views.weights(views, gate)
     }
 
     /// Step 10, result: r, the views summed by their weights, (b, D / 2).
-    pub fn fused(&self, views: &Tensor, view_weights: &Tensor) -> Result<Tensor> {
-        views.broadcast_mul(&view_weights.unsqueeze(2)?)?.sum(1) // (b, D / 2)
-    }
-}
-
-/// Replaces the text of `modalities` where it is missing and there is an imagination.
-fn imagined(imagination: &Option<Imagination>, modalities: [Tensor; 3], flow: Flow) -> Result<[Tensor; 3]> {
-    match (imagination, flow) {
-        (Some(imagination), Flow::TextMissing) => {
-            let [audio, text, video] = modalities;
-            let text = imagination.forward(&audio, &text, &video)?;
-            Ok([audio, text, video])
-        }
-        _ => Ok(modalities),
+    pub fn fused(&self, views: &Tensor, view_weights: &Tensor, gate: Gate) -> Result<Tensor> {
+        let sum = views.broadcast_mul(&view_weights.unsqueeze(2)?)?.sum(1)?; // (b, D / 2)
+        gate.pass(|| "the sum of the views".into(), sum)
     }
 }
 

@@ -36,6 +36,12 @@ pub struct Attention {
 }
 
 impl Output {
+    /// All of them, for the gate.
+    pub(crate) fn tensors(&self) -> Vec<&Tensor> {
+        let Self { valence, r, rnc, text1, text2, hidden, weights, view_weights } = self;
+        vec![valence, r, rnc, text1, text2, hidden, weights, view_weights]
+    }
+
     /// The share of each modality in the fused query of each clip: |w_m| ||h_m||, divided by the sum over the three.
     ///
     /// The weights come without a softmax, so a share of the weights alone would mean little: a modality counts by the

@@ -207,4 +207,5 @@ def main():
             save(f"{compat}_{mia}", tensors, config=json.dumps(setting | {"compat": compat}))
 
 
-main()
+if __name__ == "__main__":
+    main()

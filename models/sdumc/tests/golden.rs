@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use affekt_nn::finite::Gate;
 use affekt_sdumc::{Config, Flow, Output, RawConfig, Sdumc, Sequence, Sequences, keys};
 use affekt_testkit::{assert_close, golden::Golden, relative_error};
 use affekt_weights::Checkpoint;
@@ -91,13 +92,14 @@ fn every_step_agrees_with_the_reference() {
                     1e-4,
                 );
             };
-            let frames = network.frames(&batch()).unwrap();
-            let hidden = network.pooled(&frames, flow).unwrap();
-            let weights = network.modality_weights(&hidden).unwrap();
-            let queries = network.view_queries(&hidden, &weights).unwrap();
-            let cross = network.attended(&frames, &queries, flow).unwrap();
-            let views = network.summed(&cross, &weights).unwrap();
-            let view_weights = network.view_weights(&views).unwrap();
+            let gate = Gate::asleep("sdumc");
+            let frames = network.frames(&batch(), gate).unwrap();
+            let hidden = network.pooled(&frames, flow, gate).unwrap();
+            let weights = network.modality_weights(&hidden, gate).unwrap();
+            let queries = network.view_queries(&hidden, &weights, gate).unwrap();
+            let cross = network.attended(&frames, &queries, flow, gate).unwrap();
+            let views = network.summed(&cross, &weights, gate).unwrap();
+            let view_weights = network.view_weights(&views, gate).unwrap();
             for ((name, frames), cross) in MODALITIES.iter().zip(&frames).zip(&cross) {
                 near(&format!("frames.{name}"), &frames.rows);
                 near(&format!("cross.{name}"), cross);
@@ -107,7 +109,7 @@ fn every_step_agrees_with_the_reference() {
             near("queries", &queries);
             near("summed", &views);
             near("view_weights", &view_weights);
-            near("r", &network.fused(&views, &view_weights).unwrap());
+            near("r", &network.fused(&views, &view_weights, gate).unwrap());
 
             let output = network.forward(&batch(), flow).unwrap();
             for (name, got) in tensors(&output) {
@@ -147,6 +149,37 @@ fn batch_equals_single_under_the_paper() {
                 let alone: Vec<&Tensor> = alone.iter().map(|output| tensors(output)[index].1).collect();
                 let alone = Tensor::cat(&alone, 0).unwrap();
                 assert_close(&format!("{setting} {prefix} {name}"), together, &alone, 1e-5);
+            }
+        }
+    }
+}
+
+/// The batch with `garbage` in its padding.
+fn padded_with(garbage: f32) -> Sequences {
+    let inputs = Golden::open(file("inputs.safetensors"));
+    let sequence = |name: &str| {
+        let lengths: Vec<i64> = inputs.tensor(&format!("lengths.{name}")).to_vec1().unwrap();
+        let lengths: Vec<usize> = lengths.into_iter().map(|length| length as usize).collect();
+        let mut rows: Vec<Vec<Vec<f32>>> = inputs.tensor(name).to_vec3().unwrap();
+        for (rows, &length) in rows.iter_mut().zip(&lengths) {
+            rows[length..].iter_mut().for_each(|row| row.fill(garbage));
+        }
+        Sequence::padded(Tensor::new(rows, &Device::Cpu).unwrap(), &lengths).unwrap()
+    };
+    Sequences { audio: sequence("audio"), text: sequence("text"), video: sequence("video") }
+}
+
+#[test]
+fn padding_of_any_content_changes_nothing() {
+    for setting in SETTINGS {
+        let (_, network) = open(setting);
+        for (prefix, flow) in FLOWS {
+            let clean = network.forward(&batch(), flow).unwrap();
+            for garbage in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e30] {
+                let output = network.forward(&padded_with(garbage), flow).unwrap();
+                for ((name, got), (_, want)) in tensors(&output).into_iter().zip(tensors(&clean)) {
+                    assert_close(&format!("{setting} {prefix} {name}, {garbage}"), got, want, 0.0);
+                }
             }
         }
     }

@@ -1,9 +1,12 @@
 //! Transformer block: attention and feed-forward network, each with a layer norm and a residual connection.
 
+use affekt_nn::finite::Gate;
+use affekt_nn::linear::Linear;
+use affekt_nn::norm::LayerNorm;
 use candle_core::{Result, Tensor};
-use candle_nn::{LayerNorm, Linear, Module, VarBuilder, layer_norm, linear};
+use candle_nn::VarBuilder;
 
-use crate::attention::{Attention, AttentionBias};
+use crate::attention::{Attention, Context};
 use crate::config::Config;
 
 struct Mlp {
@@ -14,15 +17,15 @@ struct Mlp {
 impl Mlp {
     fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
         let (width, inner) = (cfg.hidden_size, cfg.intermediate_size);
-        let up = linear(width, inner, vb.pp("intermediate_dense"))?;
-        let down = linear(inner, width, vb.pp("output_dense"))?;
+        let up = Linear::load(&vb.pp("intermediate_dense"), width, inner, true)?;
+        let down = Linear::load(&vb.pp("output_dense"), inner, width, true)?;
         Ok(Self { up, down })
     }
 
-    /// (b, t, hidden) -> (b, t, hidden)
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let x = self.up.forward(x)?.gelu_erf()?; // (b, t, intermediate)
-        self.down.forward(&x)
+    /// mlp(x) + residual: (b, t, hidden), (b, t, hidden) -> (b, t, hidden)
+    fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let x = self.up.forward_gelu(x)?; // (b, t, intermediate)
+        self.down.forward_add(&x, residual)
     }
 }
 
@@ -32,28 +35,37 @@ pub(crate) struct Block {
     mlp: Mlp,
     mlp_norm: LayerNorm,
     pre_norm: bool,
+    /// In the checkpoint.
+    name: String,
 }
 
 impl Block {
     pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        let norm = |name| layer_norm(cfg.hidden_size, cfg.layer_norm_eps, vb.pp(name));
+        let norm = |name| LayerNorm::load(&vb.pp(name), cfg.hidden_size, cfg.layer_norm_eps);
         Ok(Self {
             attention: Attention::load(&vb.pp("attention"), cfg)?,
             attention_norm: norm("layer_norm")?,
             mlp: Mlp::load(&vb.pp("feed_forward"), cfg)?,
             mlp_norm: norm("final_layer_norm")?,
             pre_norm: cfg.pre_norm,
+            name: vb.prefix(),
         })
     }
 
     /// (b, t, hidden) -> (b, t, hidden)
-    pub fn forward(&self, x: &Tensor, bias: &AttentionBias) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, context: &Context, gate: Gate) -> Result<Tensor> {
+        let name = |part: &'static str| move || format!("{}.{part}", self.name);
         if self.pre_norm {
-            let x = (x + self.attention.forward(&self.attention_norm.forward(x)?, bias)?)?;
-            &x + self.mlp.forward(&self.mlp_norm.forward(&x)?)?
+            let normed = gate.pass(name("layer_norm"), self.attention_norm.forward(x)?)?;
+            let mixed = self.attention.forward_add(&normed, x, context)?;
+            let x = gate.pass(name("attention"), mixed)?;
+            let normed = gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)?;
+            gate.pass(name("feed_forward"), self.mlp.forward_add(&normed, &x)?)
         } else {
-            let x = self.attention_norm.forward(&(x + self.attention.forward(x, bias)?)?)?;
-            self.mlp_norm.forward(&(&x + self.mlp.forward(&x)?)?)
+            let x = gate.pass(name("attention"), self.attention.forward_add(x, x, context)?)?;
+            let x = gate.pass(name("layer_norm"), self.attention_norm.forward(&x)?)?;
+            let x = gate.pass(name("feed_forward"), self.mlp.forward_add(&x, &x)?)?;
+            gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! True lengths of the clips of a padded batch.
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 
 /// True lengths in samples: those given, checked against the waveform (b, n), or n for all.
 pub(crate) fn resolve(waveform: &Tensor, lengths: Option<&[usize]>) -> Result<Vec<usize>> {
@@ -23,35 +23,14 @@ pub(crate) fn mask(lengths: &[usize], width: usize, device: &Device) -> Result<T
     Tensor::from_vec(valid.collect(), (lengths.len(), width), device)
 }
 
-/// Sets the padding of a waveform (b, n) to zero, whatever it holds.
-pub(crate) fn silence_padding(waveform: &Tensor, lengths: &[usize]) -> Result<Tensor> {
-    let samples = waveform.dim(1)?;
-    if lengths.iter().all(|&length| length == samples) {
-        return Ok(waveform.clone());
+/// Sets the padding of a batch (b, width) or (b, width, c) to zero, whatever it holds.
+pub(crate) fn silence_padding(x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
+    let width = x.dim(1)?;
+    if lengths.iter().all(|&length| length == width) {
+        return Ok(x.clone());
     }
+    let valid = mask(lengths, width, x.device())?; // (b, width)
+    let valid = if x.rank() == 3 { valid.unsqueeze(2)? } else { valid };
     // A product with the mask would keep a NaN or an infinity.
-    mask(lengths, samples, waveform.device())?.where_cond(waveform, &waveform.zeros_like()?)
-}
-
-/// The mask of frames, for products and attention; `None` where no frame is padding.
-pub(crate) struct Padding {
-    /// One at valid frames, zero at padded ones: (b, t, 1).
-    pub valid: Tensor,
-    /// Zero at valid keys, minus infinity at padded ones: (b, 1, 1, t).
-    pub keys: Tensor,
-}
-
-impl Padding {
-    /// From the number of valid frames of each clip.
-    pub fn new(frames: &[usize], width: usize, dtype: DType, device: &Device) -> Result<Option<Self>> {
-        if frames.iter().all(|&valid| valid == width) {
-            return Ok(None);
-        }
-        let valid = mask(frames, width, device)?; // (b, t)
-        let zero = Tensor::zeros(valid.shape(), dtype, device)?;
-        let masked = Tensor::full(f32::NEG_INFINITY, valid.shape(), device)?.to_dtype(dtype)?;
-        let keys = valid.where_cond(&zero, &masked)?.unsqueeze(1)?.unsqueeze(1)?; // (b, 1, 1, t)
-        let valid = valid.to_dtype(dtype)?.unsqueeze(2)?; // (b, t, 1)
-        Ok(Some(Self { valid, keys }))
-    }
+    valid.broadcast_as(x.shape())?.where_cond(x, &x.zeros_like()?)
 }

@@ -1,13 +1,15 @@
 //! The network.
 
+use affekt_nn::finite::{Gate, gated};
+use affekt_nn::norm::LayerNorm;
 use candle_core::{Result, Tensor, bail};
-use candle_nn::{LayerNorm, Module, VarBuilder, layer_norm};
+use candle_nn::VarBuilder;
 
-use crate::attention::AttentionBias;
+use crate::attention::Context;
 use crate::block::Block;
 use crate::config::Config;
 use crate::features::{FeatureExtractor, FeatureProjection};
-use crate::lengths::{self, Padding};
+use crate::lengths;
 use crate::positional::PositionalConv;
 use crate::relative::RelativeBias;
 
@@ -37,7 +39,7 @@ impl WavLm {
             positional: PositionalConv::load(&encoder.pp("pos_conv_embed"), cfg)?,
             relative: RelativeBias::load(&layers.pp(0).pp("attention"), cfg)?,
             blocks: (0..cfg.layers).map(|at| Block::load(&layers.pp(at), cfg)).collect::<Result<_>>()?,
-            norm: layer_norm(cfg.hidden_size, cfg.layer_norm_eps, encoder.pp("layer_norm"))?,
+            norm: LayerNorm::load(&encoder.pp("layer_norm"), cfg.hidden_size, cfg.layer_norm_eps)?,
             config: cfg.clone(),
         })
     }
@@ -59,7 +61,8 @@ impl WavLm {
     /// nothing.
     ///
     /// # Errors
-    /// A clip without a single frame, lengths that do not fit the batch, and what candle reports.
+    /// A clip without a single frame, lengths that do not fit the batch, [`NotFinite`](affekt_nn::finite::NotFinite) and
+    /// what candle reports.
     pub fn forward(&self, waveform: &Tensor, lengths: Option<&[usize]>) -> Result<Vec<Tensor>> {
         let lengths = lengths::resolve(waveform, lengths)?;
         let frames: Vec<usize> = lengths.iter().map(|&samples| self.frames(samples)).collect();
@@ -67,27 +70,43 @@ impl WavLm {
             bail!("clip {at} of the batch has {} samples, too few for a single frame", lengths[at]);
         }
         let waveform = lengths::silence_padding(waveform, &lengths)?;
-        let x = self.projection.forward(&self.features.forward(&waveform, &lengths)?)?; // (b, t, hidden)
-        let padding = Padding::new(&frames, x.dim(1)?, x.dtype(), x.device())?;
-        let x = match &padding {
-            Some(padding) => x.broadcast_mul(&padding.valid)?,
-            None => x,
-        };
-        let x = (&x + self.positional.forward(&x)?)?;
-        self.encode(x, padding.map(|padding| padding.keys))
+        gated(
+            "wavlm",
+            |gate| self.states(&waveform, &lengths, &frames, gate),
+            |states| states.iter().collect(),
+        )
     }
 
-    /// (b, t, hidden) -> all hidden states. `keys` is the mask of padded keys, (b, 1, 1, t).
-    fn encode(&self, x: Tensor, keys: Option<Tensor>) -> Result<Vec<Tensor>> {
-        let bias = AttentionBias { positions: self.relative.forward(x.dim(1)?)?, keys };
+    /// All hidden states. The waveform (b, n) is silent behind the `lengths`, which give as many valid `frames`.
+    fn states(
+        &self,
+        waveform: &Tensor,
+        lengths: &[usize],
+        frames: &[usize],
+        gate: Gate,
+    ) -> Result<Vec<Tensor>> {
+        gate.check(|| "the input waveform".into(), waveform)?;
+        let x = self.features.forward(waveform, lengths, gate)?; // (b, t, c)
+        let x = gate.pass(|| "feature_projection".into(), self.projection.forward(&x)?)?; // (b, t, hidden)
+        let x = lengths::silence_padding(&x, frames)?;
+        let x = gate.pass(|| "encoder.pos_conv_embed".into(), self.positional.forward(&x)?)?;
+        let padded = frames.iter().any(|&valid| valid < x.dims()[1]);
+        let context =
+            Context { bias: self.relative.forward(x.dim(1)?)?, frames: padded.then(|| frames.to_vec()) };
+        self.encode(x, &context, gate)
+    }
+
+    /// (b, t, hidden) -> all hidden states.
+    fn encode(&self, x: Tensor, context: &Context, gate: Gate) -> Result<Vec<Tensor>> {
+        let norm = |x: &Tensor| gate.pass(|| "encoder.layer_norm".into(), self.norm.forward(x)?);
         let pre_norm = self.config.pre_norm;
-        let mut x = if pre_norm { x } else { self.norm.forward(&x)? };
+        let mut x = if pre_norm { x } else { norm(&x)? };
         let mut states = Vec::with_capacity(self.blocks.len() + 1);
         for block in &self.blocks {
-            let next = block.forward(&x, &bias)?; // (b, t, hidden)
+            let next = block.forward(&x, context, gate)?; // (b, t, hidden)
             states.push(std::mem::replace(&mut x, next));
         }
-        states.push(if pre_norm { self.norm.forward(&x)? } else { x });
+        states.push(if pre_norm { norm(&x)? } else { x });
         Ok(states)
     }
 }

@@ -6,7 +6,7 @@ use candle_nn::VarBuilder;
 
 use crate::config::Config;
 
-/// `gelu(conv(x))`, as many frames as went in.
+/// `x + gelu(conv(x))`, as many frames as went in.
 pub(crate) struct PositionalConv {
     conv: GroupedConv1d,
 }
@@ -21,12 +21,12 @@ impl PositionalConv {
         // An even kernel padded by half of it on both sides gives a frame too many; the published networks drop the
         // last one, which is one zero less at the end.
         let padding = (kernel / 2, (kernel - 1) / 2);
-        Ok(Self { conv: GroupedConv1d::new(&weight, vb.get(width, "bias")?, groups, padding)? })
+        Ok(Self { conv: GroupedConv1d::new(&weight, &vb.get(width, "bias")?, groups, padding)? })
     }
 
     /// (b, t, hidden) -> (b, t, hidden)
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.conv.forward(x)?.gelu_erf()
+        self.conv.forward_gelu_add(x)
     }
 }
 

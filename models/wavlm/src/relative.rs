@@ -1,5 +1,6 @@
 //! Relative position bias: a learnt number for each head and distance class between query and key.
 
+use affekt_nn::gated_attention::PositionBias;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -20,15 +21,13 @@ impl RelativeBias {
         Ok(Self { table: table.t()?.contiguous()?, buckets })
     }
 
-    /// The bias of each query and key before any gate: (1, h, t, t).
-    pub fn forward(&self, frames: usize) -> Result<Tensor> {
+    /// The bias of each query and key of `frames` frames, before any gate.
+    pub fn forward(&self, frames: usize) -> Result<PositionBias> {
         // Key - query runs from -(t - 1) to t - 1.
         let reach = frames as i64 - 1;
         let of_distance: Vec<u32> = (-reach..=reach).map(|distance| self.buckets.of(distance)).collect();
-        let rows = (0..frames).rev().flat_map(|first| &of_distance[first..first + frames]);
-        let rows = Tensor::from_iter(rows.copied(), self.table.device())?; // (t * t)
-        let bias = self.table.index_select(&rows, 1)?; // (h, t * t)
-        bias.reshape((1, (), frames, frames)) // (1, h, t, t)
+        let of_distance = Tensor::new(of_distance, self.table.device())?; // (2 t - 1)
+        PositionBias::new(&self.table.index_select(&of_distance, 1)?) // (h, 2 t - 1)
     }
 }
 

@@ -1,0 +1,130 @@
+//! Where weights come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use affekt_nn::linear::Linear;
+use affekt_nn::quantized::Quantized;
+use affekt_nn::rms_norm::RmsNorm;
+use affekt_weights::gguf::Blocks;
+use candle_core::{Device, Module, Result, Tensor, bail};
+use candle_nn::VarBuilder;
+
+use crate::Config;
+
+/// Weights at one place in the tree of names.
+pub(crate) enum Source<'a> {
+    Dense(VarBuilder<'a>),
+    /// Tensors of a GGUF file under our names, all there and of the right shape.
+    Blocks {
+        tensors: &'a BTreeMap<String, Blocks>,
+        device: &'a Device,
+        place: String,
+    },
+}
+
+/// A linear layer.
+#[derive(Clone, Debug)]
+pub(crate) enum Projection {
+    Dense(Linear),
+    Quantized(Quantized),
+}
+
+/// The table of embeddings.
+#[derive(Clone, Debug)]
+pub(crate) enum Embeddings {
+    /// (vocab, width)
+    Rows(Tensor),
+    /// (width, vocab): the output head reads it, too.
+    Columns(Tensor),
+    /// (vocab, width): of its rows only those asked for are restored.
+    Quantized(Quantized),
+}
+
+impl Source<'_> {
+    pub fn pp(&self, name: impl ToString) -> Self {
+        match self {
+            Self::Dense(vb) => Self::Dense(vb.pp(name.to_string())),
+            Self::Blocks { tensors, device, place } => {
+                Self::Blocks { tensors, device, place: format!("{place}{}.", name.to_string()) }
+            }
+        }
+    }
+
+    pub fn projection(&self, inputs: usize, outputs: usize, bias: bool) -> Result<Projection> {
+        match self {
+            Self::Dense(vb) => Ok(Projection::Dense(Linear::load(vb, inputs, outputs, bias)?)),
+            Self::Blocks { .. } => Ok(Projection::Quantized(self.quantized("weight", (outputs, inputs))?)),
+        }
+    }
+
+    pub fn norm(&self, cfg: &Config) -> Result<RmsNorm> {
+        match self {
+            Self::Dense(vb) => Ok(RmsNorm::new(vb.get(cfg.hidden_size, "weight")?, cfg.rms_norm_eps)),
+            Self::Blocks { device, .. } => {
+                let row = self.quantized("weight", (1, cfg.hidden_size))?;
+                let weight = row.rows(&Tensor::zeros(1, candle_core::DType::U32, device)?)?.squeeze(0)?;
+                Ok(RmsNorm::new(weight, cfg.rms_norm_eps))
+            }
+        }
+    }
+
+    /// The embeddings and the output head.
+    pub fn ends(&self, cfg: &Config) -> Result<(Embeddings, Projection)> {
+        let (vocab, width) = (cfg.vocab_size, cfg.hidden_size);
+        match self {
+            Self::Dense(vb) => {
+                let table = vb.get((vocab, width), "embed_tokens.weight")?;
+                if !cfg.tie_word_embeddings {
+                    let head = Linear::load(&vb.pp("lm_head"), width, vocab, false)?;
+                    return Ok((Embeddings::Rows(table), Projection::Dense(head)));
+                }
+                // Some files store the tied table a second time. It is read so that its shape is checked; the
+                // embeddings count.
+                if vb.contains_tensor("lm_head.weight") {
+                    vb.get((vocab, width), "lm_head.weight")?;
+                }
+                let turned = table.t()?.contiguous()?; // (width, vocab)
+                Ok((Embeddings::Columns(turned.clone()), Projection::Dense(Linear::turned(turned))))
+            }
+            Self::Blocks { .. } => {
+                let table = self.quantized("embed_tokens.weight", (vocab, width))?;
+                let head = match cfg.tie_word_embeddings {
+                    true => table.clone(),
+                    false => self.quantized("lm_head.weight", (vocab, width))?,
+                };
+                Ok((Embeddings::Quantized(table), Projection::Quantized(head)))
+            }
+        }
+    }
+
+    fn quantized(&self, name: &str, shape: (usize, usize)) -> Result<Quantized> {
+        let Self::Blocks { tensors, device, place } = self else { bail!("dense weights hold no blocks") };
+        let name = format!("{place}{name}");
+        let Some(blocks) = tensors.get(&name) else { bail!("no tensor {name}") };
+        Quantized::new(Arc::new(blocks.clone()), blocks.dtype(), shape, device)
+    }
+}
+
+impl Projection {
+    /// (.., inputs) -> (.., outputs)
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Dense(linear) => linear.forward(x),
+            Self::Quantized(linear) => linear.forward(x),
+        }
+    }
+}
+
+impl Embeddings {
+    /// Token ids (b, t) -> (b, t, width)
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        let (b, t) = ids.dims2()?;
+        let flat = ids.flatten_all()?.contiguous()?;
+        match self {
+            Self::Rows(table) => table.index_select(&flat, 0)?.reshape((b, t, ())),
+            Self::Columns(table) => table.index_select(&flat, 1)?.t()?.reshape((b, t, ())),
+            Self::Quantized(table) => table.rows(&flat)?.reshape((b, t, ())),
+        }
+    }
+}
