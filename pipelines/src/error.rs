@@ -20,6 +20,9 @@ pub enum Error {
     /// Of weights and bundles.
     #[error(transparent)]
     Weights(#[from] affekt_weights::Error),
+    /// Of a bundle that lacks its fusion model, perhaps among other files.
+    #[error(transparent)]
+    NoFusion(Box<affekt_weights::Error>),
     /// Of the speech encoder's configuration.
     #[error(transparent)]
     WavLm(#[from] affekt_wavlm::BadConfig),
@@ -150,6 +153,7 @@ impl Error {
             #[cfg(feature = "media")]
             Self::Faces(error) => error,
             Self::Weights(error) => error,
+            Self::NoFusion(error) => &**error,
             Self::WavLm(error) => error,
             Self::Normalize(error) => error,
             Self::Manet(error) => error,
@@ -166,6 +170,7 @@ impl Explain for Error {
         match self {
             Self::Device { .. } => ErrorKind::Device,
             Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
+            Self::NotFinite(found) if found.in_input() => ErrorKind::BadInput,
             Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
             Self::Transcript { .. } => ErrorKind::BadTranscript,
             Self::TooLong { .. } => ErrorKind::TooLong,
@@ -184,6 +189,13 @@ impl Explain for Error {
                 format!("name a part of it with --start and --end, at most {} s long", most.0)
             }
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
+            Self::NoFusion(error) => {
+                let bring = error.hint().unwrap_or_default();
+                format!("import the fusion model or train one (`affekt train`, planned): {bring}")
+            }
+            Self::NotFinite(found) if found.in_input() => {
+                "what made the input has to be mended: a network takes only finite numbers".into()
+            }
             Self::NotFinite(_) => {
                 "check the weights: a damaged or half-precision checkpoint overflows".into()
             }

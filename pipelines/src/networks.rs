@@ -1,19 +1,30 @@
 //! A bundle's networks, loaded on a device.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `build` | one function a network |
+
+mod build;
 
 use affekt_llama::Llama;
-use affekt_llama::slam::{self, Projector};
+use affekt_llama::slam::Projector;
 use affekt_manet::Manet;
 use affekt_sdumc::Sdumc;
 use affekt_wavlm::WavLm;
-use affekt_weights::Bundle;
+use affekt_weights::bundle::{Missing, Numbers};
+use affekt_weights::{Bundle, Checkpoint};
 use candle_core::{DType, Device};
 
 use crate::Error;
 use crate::recipe::{Recipes, Widths};
 use crate::tokenizer::Tokenizer;
+pub use build::Form;
+use build::Source;
 
 /// The name of the fusion model in a bundle; the encoders are named by the recipes.
 const FUSION: &str = "sdumc";
+/// The name of the face detector in a bundle that has one.
+const DETECTOR: &str = "yunet";
 
 /// Everything that turns a clip into a valence.
 pub struct Networks {
@@ -42,33 +53,21 @@ pub struct Networks {
 }
 
 impl Networks {
-    /// Loads every network of `bundle`, each file verified, with f32 weights.
+    /// Loads every network of `bundle` with the numbers that it states, each file verified. Files that are missing are
+    /// listed all at once, with the commands that bring them.
     pub fn load(bundle: &Bundle, device: &Device) -> Result<Self, Error> {
         let recipes = Recipes::of(bundle)?;
-        let (speech, face) = (&recipes.audio.network, &recipes.video.network);
-        let (words, projector) = (&recipes.simulated.network, &recipes.simulated.projector);
-        let wavlm = {
-            let config = bundle.config::<affekt_wavlm::RawConfig>(speech)?.into_config()?;
-            load(bundle, speech, &affekt_wavlm::KEYS, device, |vb| WavLm::load(vb, &config))?
-        };
-        let manet = {
-            let config = bundle.config::<affekt_manet::RawConfig>(face)?.resolve()?;
-            load(bundle, face, &affekt_manet::KEYS, device, |vb| Manet::load(vb, &config))?
-        };
-        let (llama, eos) = {
-            let config = bundle.config::<affekt_llama::Config>(words)?;
-            let network = load(bundle, words, &affekt_llama::KEYS, device, |vb| Llama::load(vb, &config))?;
-            (network, config.eos_token_ids)
-        };
-        let (projector, frames_per_embedding) = {
-            let config = bundle.config::<slam::Config>(projector)?;
-            let network = load(bundle, projector, &slam::KEYS, device, |vb| Projector::load(vb, &config))?;
-            (network, config.encoder_projector_ds_rate)
-        };
-        let sdumc = {
-            let config = bundle.config::<affekt_sdumc::RawConfig>(FUSION)?.resolve()?;
-            load(bundle, FUSION, affekt_sdumc::keys(&config), device, |vb| Sdumc::load(vb, &config))?
-        };
+        let (speech, face) = (recipes.audio.network.as_str(), recipes.video.network.as_str());
+        let (words, projector) = (recipes.simulated.network.as_str(), recipes.simulated.projector.as_str());
+        bundle.require([speech, face, words, projector, FUSION]).map_err(with_fusion)?;
+        if bundle.network(FUSION)?.dtype != Numbers::F32 {
+            return Err(Error::Recipe { reason: format!("{FUSION} can only have dtype f32") });
+        }
+        let wavlm = Source::of(bundle, speech, device)?.wavlm()?;
+        let manet = Source::of(bundle, face, device)?.manet()?;
+        let (llama, eos) = Source::of(bundle, words, device)?.llama()?;
+        let (projector, frames_per_embedding) = Source::of(bundle, projector, device)?.projector()?;
+        let sdumc = Source::of(bundle, FUSION, device)?.sdumc()?;
         let tokenizer = Tokenizer::of(bundle, words)?;
         let (bundle, device) = (bundle.clone(), device.clone());
         Ok(Self {
@@ -91,14 +90,57 @@ impl Networks {
         let widths = self.sdumc.config().widths;
         Widths { audio: widths.audio, text: widths.text, video: widths.video }
     }
+
+    /// The numbers inside the network `name`.
+    pub fn dtype(&self, name: &str) -> Result<DType, Error> {
+        Ok(self.bundle.network(name)?.dtype.into())
+    }
 }
 
-fn load<T>(
-    bundle: &Bundle,
-    network: &str,
-    keys: &affekt_weights::KeyTable,
-    device: &Device,
-    build: impl FnOnce(candle_nn::VarBuilder) -> candle_core::Result<T>,
-) -> Result<T, Error> {
-    Ok(bundle.checkpoint(network)?.load(keys, DType::F32, device, build)?)
+/// Whether `weights` are those of `network`: builds it with the bundle's configuration, on the CPU, and lists
+/// every key that is missing, misshapen or unknown.
+pub fn check(bundle: &Bundle, network: &str, weights: &Form) -> Result<(), Error> {
+    let recipes = Recipes::of(bundle)?;
+    let device = &Device::Cpu;
+    let source = Source { bundle, network, weights: weights.clone(), device };
+    let is = |names: [&String; 2]| names.iter().any(|name| *name == network);
+    if is([&recipes.audio.network, &recipes.speech.network]) {
+        source.wavlm().map(|_| ())
+    } else if network == recipes.video.network {
+        source.manet().map(|_| ())
+    } else if is([&recipes.text.network, &recipes.simulated.network]) {
+        source.llama().map(|_| ())
+    } else if network == recipes.simulated.projector {
+        source.projector().map(|_| ())
+    } else if network == FUSION {
+        source.sdumc().map(|_| ())
+    } else if network == DETECTOR {
+        detector(source.checkpoint()?)
+    } else {
+        bundle.network(network)?;
+        Err(Error::Recipe { reason: format!("no recipe names the network {network}") })
+    }
+}
+
+#[cfg(feature = "media")]
+fn detector(checkpoint: &Checkpoint) -> Result<(), Error> {
+    use affekt_faces::YuNet;
+    YuNet::load(checkpoint, YuNet::VIDEO_SIDE, &Device::Cpu)?;
+    Ok(())
+}
+
+#[cfg(not(feature = "media"))]
+fn detector(_checkpoint: &Checkpoint) -> Result<(), Error> {
+    Err(Error::Recipe { reason: "this affekt was built without media, so it has no face detector".into() })
+}
+
+/// A missing fusion model can also be trained.
+fn with_fusion(error: affekt_weights::Error) -> Error {
+    let of_fusion = |missing: &Missing| missing.target == FUSION;
+    match &error {
+        affekt_weights::Error::Missing { missing, .. } if missing.iter().any(of_fusion) => {
+            Error::NoFusion(Box::new(error))
+        }
+        _ => error.into(),
+    }
 }

@@ -41,5 +41,6 @@ fn hidden_states(
 ) -> Result<Vec<Tensor>, Error> {
     let samples = Tensor::from_slice(&waveform.samples, (1, waveform.samples.len()), &networks.device)?; // (1, n)
     let samples = normalize(&samples, recipe.normalize.parse()?, None)?;
+    let samples = samples.to_dtype(networks.dtype(&recipe.network)?)?;
     Ok(networks.wavlm.forward(&samples, None)?)
 }

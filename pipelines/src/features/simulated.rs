@@ -19,6 +19,7 @@ pub struct Simulation {
 /// short for a single row of the projector.
 pub fn generate(networks: &Networks, speech: &Tensor, samples: usize) -> Result<Option<Simulation>, Error> {
     let recipe = &networks.recipes.simulated;
+    let speech = speech.to_dtype(networks.dtype(&recipe.projector)?)?;
     let projected = networks.projector.forward(&speech.unsqueeze(0)?)?; // (1, t / k, width)
     if projected.dim(1)? == 0 {
         return Ok(None);
@@ -64,5 +65,5 @@ fn prompt(networks: &Networks, projected: Tensor, samples: usize) -> Result<Tens
     let ids = networks.tokenizer.with_bos(recipe.prompt.text())?;
     let ids = Tensor::from_slice(&ids, (1, ids.len()), &networks.device)?;
     let words = networks.llama.embed(&ids)?;
-    Ok(Tensor::cat(&[&speech, &words], 1)?)
+    Ok(Tensor::cat(&[&speech.to_dtype(words.dtype())?, &words], 1)?)
 }

@@ -40,5 +40,5 @@ fn images(networks: &Networks, batch: &[&RgbImage]) -> Result<Tensor, Error> {
     let pixels: Vec<u8> = batch.iter().flat_map(|image| image.data.iter().copied()).collect();
     let pixels = Tensor::from_vec(pixels, (batch.len(), side, side, 3), &networks.device)?;
     let pixels = pixels.permute((0, 3, 1, 2))?.to_dtype(DType::F32)?.contiguous()?; // (b, 3, side, side)
-    Ok((pixels / 255.0)?)
+    Ok((pixels / 255.0)?.to_dtype(networks.dtype(&networks.recipes.video.network)?)?)
 }

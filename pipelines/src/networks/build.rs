@@ -1,0 +1,119 @@
+//! One function a network: from a bundle's configuration and some weights to the network, strictly.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use affekt_llama::Llama;
+use affekt_llama::slam::{self, Projector};
+use affekt_manet::Manet;
+use affekt_sdumc::Sdumc;
+use affekt_wavlm::WavLm;
+use affekt_weights::bundle::Weights;
+use affekt_weights::{Bundle, Checkpoint, Error as WeightsError, KeyTable};
+use candle_core::{DType, Device};
+use candle_nn::VarBuilder;
+
+use crate::Error;
+
+/// Weights in one of the forms that networks are built from.
+#[derive(Clone, Debug)]
+pub enum Form {
+    /// Tensors by name.
+    Checkpoint(Checkpoint),
+    /// A quantised language model with its configuration.
+    Gguf(PathBuf),
+}
+
+impl Form {
+    /// Opens the weights at `path`: a file of any form, an index of shards, a folder.
+    pub fn open(path: &Path) -> Result<Self, WeightsError> {
+        if is_gguf(path) { Ok(Self::Gguf(path.into())) } else { Checkpoint::open(path).map(Self::Checkpoint) }
+    }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    path.is_file() && read.is_ok() && &magic == b"GGUF"
+}
+
+/// What a network is built from.
+pub struct Source<'b> {
+    /// Whose configuration holds.
+    pub bundle: &'b Bundle,
+    /// The network's name in the bundle.
+    pub network: &'b str,
+    /// Its weights.
+    pub weights: Form,
+    /// Where it will run.
+    pub device: &'b Device,
+}
+
+impl<'b> Source<'b> {
+    /// The network with the bundle's own weights, verified.
+    pub fn of(bundle: &'b Bundle, network: &'b str, device: &'b Device) -> Result<Self, Error> {
+        let weights = match bundle.weights(network)? {
+            Weights::Embedded { name, bytes } => Form::Checkpoint(Checkpoint::embedded(&name, bytes)?),
+            Weights::File(path) | Weights::Sharded(path) => Form::open(&path)?,
+        };
+        Ok(Self { bundle, network, weights, device })
+    }
+
+    fn load<T>(
+        &self,
+        keys: &KeyTable,
+        build: impl FnOnce(VarBuilder) -> candle_core::Result<T>,
+    ) -> Result<T, Error> {
+        let dtype: DType = self.bundle.network(self.network)?.dtype.into();
+        Ok(self.checkpoint()?.load(keys, dtype, self.device, build)?)
+    }
+
+    /// The weights by name.
+    pub fn checkpoint(&self) -> Result<&Checkpoint, Error> {
+        match &self.weights {
+            Form::Checkpoint(checkpoint) => Ok(checkpoint),
+            Form::Gguf(path) => Err(Error::Weights(WeightsError::NotWeights {
+                file: path.display().to_string(),
+                is: "a GGUF file".into(),
+                remedy: "only the language model is read from GGUF; give this network's own checkpoint",
+            })),
+        }
+    }
+
+    /// The speech encoder.
+    pub fn wavlm(&self) -> Result<WavLm, Error> {
+        let config = self.bundle.config::<affekt_wavlm::RawConfig>(self.network)?.into_config()?;
+        self.load(&affekt_wavlm::KEYS, |vb| WavLm::load(vb, &config))
+    }
+
+    /// The face encoder.
+    pub fn manet(&self) -> Result<Manet, Error> {
+        let config = self.bundle.config::<affekt_manet::RawConfig>(self.network)?.resolve()?;
+        self.load(&affekt_manet::KEYS, |vb| Manet::load(vb, &config))
+    }
+
+    /// The language model, and the tokens that end its texts.
+    pub fn llama(&self) -> Result<(Llama, Vec<u32>), Error> {
+        if let Form::Gguf(path) = &self.weights {
+            let (network, config) = Llama::load_gguf(path, self.device)?;
+            return Ok((network, config.eos_token_ids));
+        }
+        let config = self.bundle.config::<affekt_llama::Config>(self.network)?;
+        let network = self.load(&affekt_llama::KEYS, |vb| Llama::load(vb, &config))?;
+        Ok((network, config.eos_token_ids))
+    }
+
+    /// The projector, and the frames that make one embedding.
+    pub fn projector(&self) -> Result<(Projector, usize), Error> {
+        let config = self.bundle.config::<slam::Config>(self.network)?;
+        let network = self.load(&slam::KEYS, |vb| Projector::load(vb, &config))?;
+        Ok((network, config.encoder_projector_ds_rate))
+    }
+
+    /// The fusion model.
+    pub fn sdumc(&self) -> Result<Sdumc, Error> {
+        let config = self.bundle.config::<affekt_sdumc::RawConfig>(self.network)?.resolve()?;
+        self.load(affekt_sdumc::keys(&config), |vb| Sdumc::load(vb, &config))
+    }
+}
