@@ -4,4 +4,5 @@
 mod command;
 mod contract;
 mod errors;
+mod models;
 mod run;

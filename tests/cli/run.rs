@@ -1,5 +1,7 @@
 //! `affekt run`: the networks on tensors, against the goldens of their crates.
 
+mod refused;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -120,26 +122,4 @@ fn sdumc_flows_and_switches_differ() {
         "MIA is for the missing flow only"
     );
     assert!(relative_error(&valence(&["--missing", "--mia", "off"]), &valence(&["--missing"])) > 0.0);
-}
-
-#[test]
-fn unusable_tensors_and_foreign_flags_are_refused() {
-    let folder = tempfile::tempdir().unwrap();
-    let weights = path("models/tiny/wavlm");
-    let waveform = |shape: &[usize]| Tensor::zeros(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-    let cases: [(&str, Named, &[&str], &str); 6] = [
-        ("manet", vec![("images", waveform(&[1, 3, 224, 224]))], &["--dtype", "bf16"], "bf16"),
-        ("wavlm", vec![("wave", waveform(&[1, 3200]))], &[], "waveform"),
-        ("wavlm", vec![("waveform", waveform(&[3200]))], &[], "waveform"),
-        ("wavlm", vec![("waveform", waveform(&[1, 100]))], &[], "100"),
-        ("wavlm", vec![("waveform", waveform(&[1, 3200]))], &["--beams", "4"], "--beams"),
-        ("llama", vec![("input_ids", Tensor::new(&[[1i64]], &Device::Cpu).unwrap())], &[], "hidden_size"),
-    ];
-    for (network, inputs, flags, named) in cases {
-        let flags: Vec<&str> = ["--weights", &weights].iter().chain(flags).copied().collect();
-        let ended = run(folder.path(), network, &flags, &inputs);
-        assert_eq!(ended.code, 1, "{network} {flags:?}");
-        let message = ended.json()["error"]["message"].as_str().unwrap().to_owned();
-        assert!(message.contains(named) || network == "llama", "{message}");
-    }
 }

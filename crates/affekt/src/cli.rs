@@ -44,6 +44,9 @@ pub enum Command {
     Faces(Faces),
     /// One network on tensors: for parity and speed.
     Run(Run),
+    /// Bundles of networks: what they consist of, and how their files come.
+    #[command(subcommand)]
+    Models(Models),
     /// What this machine can do, and what this program was built with.
     Doctor(Doctor),
     /// Shell completions, on stdout.
@@ -53,6 +56,39 @@ pub enum Command {
     },
     /// The man page (roff), on stdout.
     Man,
+}
+
+/// What `models` does.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// Every file of a bundle: whether it is there, how it can be had, its licence.
+    Ls {
+        /// Name or folder of the bundle; all known ones by default.
+        bundle: Option<String>,
+    },
+    /// Fetch files of a bundle from the hub (HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE); resumes.
+    Pull {
+        /// Name or folder of the bundle.
+        bundle: String,
+        /// Files or networks; everything that the hub has by default.
+        #[arg(value_name = "FILE")]
+        files: Vec<String>,
+    },
+    /// Read every file of a bundle and compare its SHA-256.
+    Verify {
+        /// Name or folder of the bundle; all known ones by default.
+        bundle: Option<String>,
+    },
+    /// Take a published checkpoint into a bundle, checked against the network and converted to safetensors.
+    Import {
+        /// Name or folder of the bundle.
+        bundle: String,
+        /// The network whose weights they are, or the bundle's file to bring.
+        #[arg(value_name = "NETWORK|FILE")]
+        target: String,
+        /// Checkpoint file (.pt, .pth, .bin, .safetensors, .onnx), index of shards, or folder.
+        path: PathBuf,
+    },
 }
 
 /// Flags of `predict`.
@@ -71,7 +107,7 @@ pub struct Predict {
     /// Judge up to this time, in seconds.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub end: Option<f64>,
-    /// Bundle of networks: `tiny` (embedded), or the path of a bundle folder.
+    /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
     #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
     pub models: String,
     /// Where networks run: auto, cpu, cuda or cuda:INDEX.
@@ -89,6 +125,9 @@ pub struct Faces {
     /// Draw pictures and a contact sheet into this folder.
     #[arg(long, value_name = "DIR")]
     pub draw: Option<PathBuf>,
+    /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the embedded detector.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub yunet: Option<PathBuf>,
 }
 
 /// Flags of `run`.
@@ -185,7 +224,7 @@ pub enum Dtype {
 /// Flags of `doctor`.
 #[derive(Debug, Args)]
 pub struct Doctor {
-    /// Bundle of networks to check: `tiny` (embedded), or the path of a bundle folder.
+    /// Bundle of networks to check: a name of `affekt models ls`, or the path of a bundle folder.
     #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
     pub models: String,
 }

@@ -3,6 +3,7 @@
 pub mod doctor;
 #[cfg(feature = "media")]
 pub mod faces;
+pub mod models;
 #[cfg(feature = "media")]
 pub mod predict;
 pub mod run;

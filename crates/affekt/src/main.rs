@@ -3,7 +3,6 @@
 mod cli;
 mod commands;
 mod output;
-#[cfg(feature = "media")]
 mod progress;
 mod run;
 
@@ -20,6 +19,7 @@ fn main() -> ExitCode {
         Command::Predict(flags) => commands::predict::run(&flags, &global),
         #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
+        Command::Models(command) => commands::models::run(&command, &global),
         Command::Run(flags) => commands::run::run(&flags, &global),
         Command::Doctor(flags) => commands::doctor::run(&flags, &global),
         Command::Completions { shell } => {

@@ -34,7 +34,6 @@ pub fn failed(input: &str, error: &dyn Explain, as_json: bool) {
 }
 
 /// The exit code of a run over several inputs: 0 all done, 2 some failed, 1 all failed.
-#[cfg(feature = "media")]
 pub fn exit_code(inputs: usize, failures: usize) -> ExitCode {
     match failures {
         0 => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 
 use std::io::IsTerminal;
 
-use affekt_core::{Event, Reporter};
+use affekt_core::{Event, Reporter, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::Global;
@@ -48,6 +48,10 @@ impl Reporter for Progress {
         match event {
             Event::Input { name, index, count } => bar.set_prefix(format!("[{}/{count}] {name}:", index + 1)),
             Event::Started { stage } => bar.set_message(stage.name()),
+            Event::Advanced { stage: Stage::Download, done, total: Some(total) } => {
+                let megabytes = |bytes: usize| bytes as f64 / 1e6;
+                bar.set_message(format!("{:.0} of {:.0} MB", megabytes(*done), megabytes(*total)));
+            }
             Event::Advanced { stage, done, total: Some(total) } => {
                 bar.set_message(format!("{} {done}/{total}", stage.name()));
             }

@@ -48,7 +48,7 @@ impl<'s> Beams<'s> {
     /// `None` when the search is over.
     pub fn advance(&mut self, mut logits: Vec<Vec<f32>>) -> Result<Option<Next>, Error> {
         if !logits.iter_mut().all(|row| log_softmax(row)) {
-            return Err(Error::NotFinite { step: self.steps });
+            return Err(Error::NotFinite { step: self.steps, found: None });
         }
         let sums: Vec<f32> = self.running.iter().map(|beam| beam.sum).collect();
         let candidates = candidates::best(&sums, &logits, self.settings.candidates());
@@ -124,7 +124,7 @@ impl<'s> Beams<'s> {
     /// The winning text.
     pub fn into_best(self) -> Result<Hypothesis, Error> {
         let step = self.steps;
-        self.hypotheses.into_best().ok_or(Error::NotFinite { step })
+        self.hypotheses.into_best().ok_or(Error::NotFinite { step, found: None })
     }
 
     /// Steps taken.
@@ -194,6 +194,6 @@ mod tests {
     fn scores_that_are_no_numbers_are_an_error() {
         let settings = settings(2, 3, Scorer::Hf5);
         let error = Beams::new(&settings).advance(vec![vec![f32::NAN; 5]]).unwrap_err();
-        assert!(matches!(error, Error::NotFinite { step: 0 }));
+        assert!(matches!(error, Error::NotFinite { step: 0, found: None }));
     }
 }

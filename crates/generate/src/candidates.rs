@@ -2,6 +2,11 @@
 
 use std::cmp::Ordering;
 
+use affekt_nn::exp::log_sum_exp;
+
+/// Tokens that are passed over together where none of them is good enough.
+const BLOCK: usize = 64;
+
 /// A beam with one more token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Candidate {
@@ -15,13 +20,11 @@ pub(crate) struct Candidate {
 
 /// Log-softmax of one row of logits, in place and in f32 as `generate` does it. False where a logit is NaN or +inf.
 pub(crate) fn log_softmax(row: &mut [f32]) -> bool {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|&logit| f64::from((logit - max).exp())).sum();
-    let log_sum = sum.ln() as f32;
+    let (max, log_sum) = log_sum_exp(row);
     for logit in row.iter_mut() {
         *logit = (*logit - max) - log_sum;
     }
-    sum.is_finite()
+    log_sum.is_finite()
 }
 
 /// The `count` best continuations, best first; of equals the one of the lower beam, then of the lower token.
@@ -31,16 +34,24 @@ pub(crate) fn best(scores: &[f32], log_probs: &[Vec<f32>], count: usize) -> Vec<
     let mut kept: Vec<Candidate> = Vec::with_capacity(count + 1);
     for (beam, &sum) in scores.iter().enumerate() {
         let row = &log_probs[beam.min(log_probs.len() - 1)];
-        for (token, &log_prob) in (0..).zip(row) {
-            let score = sum + log_prob;
+        for (first, block) in (0..).step_by(BLOCK).zip(row.chunks(BLOCK)) {
+            let floor = if kept.len() == count { kept[count - 1].score } else { f32::NEG_INFINITY };
             // Most of the vocabulary fails this test: the search below is rare.
-            if kept.len() == count && !kept.last().is_some_and(|worst| score > worst.score) {
+            if kept.len() == count
+                && !block.iter().fold(false, |any, log_prob| any | (sum + log_prob > floor))
+            {
                 continue;
             }
-            let better = |other: &Candidate| other.score.total_cmp(&score) != Ordering::Less;
-            let rank = kept.partition_point(better);
-            kept.insert(rank, Candidate { score, beam, token });
-            kept.truncate(count);
+            for (token, &log_prob) in (first..).zip(block) {
+                let score = sum + log_prob;
+                if kept.len() == count && !kept.last().is_some_and(|worst| score > worst.score) {
+                    continue;
+                }
+                let better = |other: &Candidate| other.score.total_cmp(&score) != Ordering::Less;
+                let rank = kept.partition_point(better);
+                kept.insert(rank, Candidate { score, beam, token });
+                kept.truncate(count);
+            }
         }
     }
     kept

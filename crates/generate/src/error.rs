@@ -2,6 +2,7 @@
 
 use affekt_core::feature::BadLayerRule;
 use affekt_core::{ErrorKind, Explain};
+use affekt_nn::finite::NotFinite;
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -26,14 +27,30 @@ pub enum Error {
         got: Vec<usize>,
     },
     /// Scores that are not numbers.
-    #[error("the language model's scores are not numbers (NaN or infinite) at step {step}")]
+    #[error("the language model's scores are not numbers (NaN or infinite) at step {step}{}", layer(found.as_ref()))]
     NotFinite {
         /// The step, from 0.
         step: usize,
+        /// The layer that made the first of them, where the model says so.
+        found: Option<NotFinite>,
     },
     /// The tensor library's word.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
+}
+
+fn layer(found: Option<&NotFinite>) -> String {
+    found.map_or_else(String::new, |found| format!(": {found}"))
+}
+
+impl Error {
+    /// The error of a forward pass at `step`.
+    pub(crate) fn at(step: usize) -> impl Fn(candle_core::Error) -> Self {
+        move |error| match NotFinite::of(&error) {
+            Some(found) => Self::NotFinite { step, found: Some(found.clone()) },
+            None => Self::Tensor(error),
+        }
+    }
 }
 
 impl Explain for Error {

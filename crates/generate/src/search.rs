@@ -45,12 +45,13 @@ pub fn beam_search<M: CausalLm>(
     let mut beams = Beams::new(settings);
     let mut states = Vec::new();
     let mut cache = model.new_cache();
-    let mut step = model.step(prompt, &mut cache, layers.clone())?;
+    let mut step = model.step(prompt, &mut cache, layers.clone()).map_err(Error::at(0))?;
     settings.check(step.logits.dim(1)?)?;
     while let Some(Next { tokens, rows }) = beams.advance(step.logits.to_dtype(DType::F32)?.to_vec2()?)? {
         model.reorder(&mut cache, &rows)?;
         let ids = Tensor::from_vec(tokens, (settings.beams, 1), prompt.device())?;
-        step = model.step(&model.embed(&ids)?, &mut cache, layers.clone())?;
+        step =
+            model.step(&model.embed(&ids)?, &mut cache, layers.clone()).map_err(Error::at(beams.steps()))?;
         states.push(step.hidden.squeeze(1)?); // (beams, width)
     }
     let steps = beams.steps();

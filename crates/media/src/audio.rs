@@ -5,6 +5,7 @@ use ffmpeg_next::codec::Context;
 use ffmpeg_next::{Error, Packet, decoder, frame};
 
 use crate::ffi::Block;
+use crate::outlet::Outlet;
 use crate::source::{Source, StreamClock};
 use crate::time::Stamp;
 use crate::timeline::Timeline;
@@ -89,14 +90,17 @@ impl AudioReader {
     }
 
     /// Decodes `packet`, or what is still inside the decoder for `None`.
-    pub(crate) fn take(&mut self, packet: Option<&Packet>) {
+    pub(crate) fn take(&mut self, packet: Option<&Packet>, outlet: &mut Outlet<'_>) {
+        if self.timeline.is_complete() {
+            return;
+        }
         let sent = match packet {
             Some(packet) => self.decoder.send_packet(packet),
             None => self.decoder.send_eof(),
         };
         let mut failed = sent.is_err() && packet.is_some();
         while let Ok(()) = self.decoder.receive_frame(&mut self.block) {
-            failed |= self.place_block().is_err();
+            failed |= self.place_block(outlet).is_err();
         }
         // After a seek, the first packets may be torn: what is before the span does not count.
         let time = packet.and_then(Packet::pts).map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
@@ -107,7 +111,7 @@ impl AudioReader {
         }
     }
 
-    fn place_block(&mut self) -> Result<(), Error> {
+    fn place_block(&mut self, outlet: &mut Outlet<'_>) -> Result<(), Error> {
         let rate = self.block.rate();
         let at = self.block.timestamp().map(|ticks| {
             let at = self.clock.at(ticks).samples_since(self.zero, rate);
@@ -115,7 +119,7 @@ impl AudioReader {
             let grid = self.grid.filter(|grid| grid.rate == rate);
             grid.map_or(at, |grid| grid.snap(at, self.block.samples(), tick))
         });
-        self.timeline.take(&Block::Frame(&self.block), at)
+        self.timeline.take(&Block::Frame(&self.block), at, outlet)
     }
 
     /// What was strange.

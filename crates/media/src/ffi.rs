@@ -1,6 +1,6 @@
 //! The few calls into FFmpeg that its wrapper lacks. All unsafe code of the crate is here.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -11,7 +11,7 @@ use ffmpeg_next::color::Space;
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::software::scaling;
-use ffmpeg_next::{Error, Rational, Stream, frame};
+use ffmpeg_next::{Error, Rational, Stream, frame, media};
 
 /// Switches FFmpeg's own log off, once a process: what matters comes back as errors and warnings.
 pub(crate) fn quiet() {
@@ -43,12 +43,24 @@ pub(crate) fn open(path: &Path) -> Result<Input, Error> {
     }
 }
 
-/// Whether timestamps survive a seek: not so where FFmpeg itself makes them up by counting from the start.
+/// Whether timestamps survive a seek: not so where FFmpeg itself makes them up by counting from the start, but for
+/// samples of equal size, whose place in the file is their time.
 pub(crate) fn can_seek(input: &Input) -> bool {
     // SAFETY: an opened context has an input format for as long as it lives.
     let flags = unsafe { (*(*input.as_ptr()).iformat).flags };
     let counted = flags & ffi::AVFMT_GENERIC_INDEX != 0 && flags & ffi::AVFMT_TS_DISCONT == 0;
-    !counted && flags & ffi::AVFMT_NOTIMESTAMPS == 0
+    let samples = || input.streams().all(|stream| stream.parameters().id().name().starts_with("pcm_"));
+    (!counted || samples()) && flags & ffi::AVFMT_NOTIMESTAMPS == 0
+}
+
+/// The stream of this kind that FFmpeg ranks first, of the same program as the stream `related` where there are several.
+pub(crate) fn best_stream(input: &Input, kind: media::Type, related: Option<usize>) -> Option<usize> {
+    let related = related.and_then(|index| c_int::try_from(index).ok()).unwrap_or(-1);
+    // SAFETY: the context is only read despite the mutable pointer type; no decoder is asked for.
+    let index = unsafe {
+        ffi::av_find_best_stream(input.as_ptr().cast_mut(), kind.into(), -1, related, ptr::null_mut(), 0)
+    };
+    usize::try_from(index).ok()
 }
 
 /// Whether the duration was only estimated from size and bit rate.
@@ -56,6 +68,15 @@ pub(crate) fn duration_is_estimated(input: &Input) -> bool {
     // SAFETY: the context lives as long as `input`.
     let method = unsafe { (*input.as_ptr()).duration_estimation_method };
     method == ffi::AVDurationEstimationMethod::AVFMT_DURATION_FROM_BITRATE
+}
+
+/// The ISO brand of an MP4 file, whatever bytes it has: the wrapper takes all metadata for UTF-8.
+pub(crate) fn major_brand(input: &Input) -> Option<Vec<u8>> {
+    // SAFETY: the dictionary may be null; its entry lives as long as the context, and its value is nul-terminated.
+    unsafe {
+        let entry = ffi::av_dict_get((*input.as_ptr()).metadata, c"major_brand".as_ptr(), ptr::null(), 0);
+        (!entry.is_null()).then(|| CStr::from_ptr((*entry).value).to_bytes().to_owned())
+    }
 }
 
 /// Makes the demuxer skip the packets of all streams but `keep`.
@@ -231,6 +252,10 @@ impl Block<'_> {
     }
 }
 
+/// Sample rates outside these come from damaged headers; they would make hours of sound out of nothing.
+const MIN_RATE: c_int = 1_000;
+const MAX_RATE: c_int = 3_000_000;
+
 /// libswresample with its default filter: any block to mono f32 at 16 kHz.
 pub(crate) struct Resampler(NonNull<ffi::SwrContext>);
 
@@ -242,7 +267,9 @@ impl Resampler {
     pub(crate) fn new(spec: &BlockSpec, rate: u32) -> Result<Self, Error> {
         let (mut from, mut mono) = (spec.layout.native(), Layout { channels: 1, mask: None }.native());
         let (from_rate, to_rate) = (c_int::try_from(spec.rate), c_int::try_from(rate));
-        let (Ok(from_rate @ 1..), Ok(to_rate)) = (from_rate, to_rate) else { return Err(Error::InvalidData) };
+        let (Ok(from_rate @ MIN_RATE..=MAX_RATE), Ok(to_rate)) = (from_rate, to_rate) else {
+            return Err(Error::InvalidData);
+        };
         let mut context = ptr::null_mut();
         // SAFETY: the layouts outlive the call, which copies them; `context` is owned by the result from here on, so
         // that every early return frees it.

@@ -31,7 +31,8 @@ pub struct AudioInfo {
 pub struct VideoInfo {
     /// FFmpeg's name of the codec.
     pub codec: String,
-    /// Pixels a row as displayed: upright, with square pixels.
+    /// Pixels a row as displayed: upright, with square pixels, and reduced where a frame would have more than 4096 x
+    /// 2304 pixels.
     pub width: usize,
     /// Rows as displayed.
     pub height: usize,

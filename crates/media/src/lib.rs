@@ -1,7 +1,8 @@
 //! From a media file to a waveform and RGB frames of any span, by timestamp.
 //!
-//! [`probe()`] reads the headers; [`decode()`] goes over a [`affekt_core::Span`] once, hands out upright RGB frames with
-//! square pixels as they come and returns the sound as mono samples at 16 kHz. Spans are exact to the frame and to the
+//! [`probe()`] reads the headers; [`stream()`] goes over a [`affekt_core::Span`] once and hands out upright RGB frames
+//! with square pixels, and the sound as mono samples at 16 kHz, as they come; [`decode()`] does the same and returns the
+//! sound in one piece. Spans are exact to the frame and to the
 //! sample, never by keyframe. Time zero is where the earliest of the two streams starts; picture and sound keep the
 //! distance that their timestamps give them. Nothing is printed: FFmpeg's own log is switched off for the process.
 //!
@@ -9,11 +10,13 @@
 //! |---|---|
 //! | [`info`] | [`MediaInfo`], [`AudioInfo`], [`VideoInfo`] |
 //! | [`probe()`](probe::probe) | headers to [`MediaInfo`] |
-//! | [`decode()`](decode::decode) | container to frames and [`Decoded`], choosing what reads it |
+//! | [`decode()`](decode::decode) | [`stream()`] and its [`Summary`]; [`decode()`] and [`Decoded`] |
+//! | [`outlet`] | [`Piece`]: a frame or a stretch of sound on its way to the caller |
+//! | `pass` | one pass over a span: which reader, when it is complete, what was strange |
 //! | `source` | an opened container: checks, stream choice, time zero, seeking |
-//! | `video`, `picture` | packets to frames in time; decoded pictures to upright RGB |
+//! | `video`, `picture`, `interlace` | packets to frames in time; decoded pictures to upright RGB without combs |
 //! | `audio`, `plain` | packets to blocks of samples in time: by FFmpeg; by symphonia for plain audio files |
-//! | `timeline` | blocks of samples to one mono waveform at 16 kHz |
+//! | `timeline` | blocks of samples to one mono signal at 16 kHz |
 //! | `time` | exact arithmetic on timestamps |
 //! | `ffi` | the few calls into FFmpeg that its wrapper lacks; all unsafe code |
 //! | [`warning`] | [`Warning`]: what is missing or damaged |
@@ -24,6 +27,9 @@ pub mod decode;
 pub mod error;
 mod ffi;
 pub mod info;
+mod interlace;
+pub mod outlet;
+mod pass;
 mod picture;
 mod plain;
 pub mod probe;
@@ -33,8 +39,9 @@ mod timeline;
 mod video;
 pub mod warning;
 
-pub use decode::{Decoded, Want, decode};
+pub use decode::{Decoded, Summary, Want, decode, stream};
 pub use error::Error;
 pub use info::{AudioInfo, MediaInfo, VideoInfo, ffmpeg_version};
+pub use outlet::Piece;
 pub use probe::probe;
 pub use warning::{Track, Warning};

@@ -7,7 +7,10 @@ use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
 use ffmpeg_next::{Error, Rational, frame};
 
 use crate::ffi;
+use crate::interlace;
 
+/// Pictures of more pixels than this come reduced: an 8K frame would take 100 MB, and shows faces no better.
+pub(crate) const LARGE: usize = 4_096 * 2_304;
 /// From this height or width on, film without a colour tag is taken for high definition: BT.709, not BT.601.
 const HIGH_DEFINITION: (u32, u32) = (1280, 720);
 
@@ -69,6 +72,17 @@ pub(crate) fn squared(width: usize, height: usize, shape: Option<Rational>) -> (
     (((width as f64 * ratio).round() as usize).max(1), height)
 }
 
+/// [`squared`], and reduced to [`LARGE`] where there are more pixels.
+pub(crate) fn handy(width: usize, height: usize, shape: Option<Rational>) -> (usize, usize) {
+    let (width, height) = squared(width, height, shape);
+    let excess = (width as f64 * height as f64 / LARGE as f64).sqrt();
+    if excess <= 1.0 {
+        return (width, height);
+    }
+    let reduced = |side: usize| ((side as f64 / excess).floor() as usize).max(1);
+    (reduced(width), reduced(height))
+}
+
 /// Converts one picture after the other; keeps its scaler and its buffer as long as the pictures are alike.
 pub(crate) struct Painter {
     orientation: Orientation,
@@ -103,11 +117,15 @@ impl Painter {
         let (_, scaler) = self.scaler.as_mut().expect("a scaler was just made where there was none");
         scaler.run(picture, &mut self.rgb)?;
         let (width, height) = (self.rgb.width() as usize, self.rgb.height() as usize);
+        if picture.is_interlaced() && self.rgb.height() == picture.height() {
+            let stride = self.rgb.stride(0);
+            interlace::smooth(self.rgb.data_mut(0), stride, width, height, picture.is_top_first());
+        }
         Ok(self.orientation.apply(self.rgb.data(0), self.rgb.stride(0), width, height))
     }
 
     fn scaler_for(&self, look: Look) -> Result<Scaler, Error> {
-        let (width, height) = squared(look.width as usize, look.height as usize, self.shape);
+        let (width, height) = handy(look.width as usize, look.height as usize, self.shape);
         let (width, height) = (width as u32, height as u32);
         let flags = Flags::BILINEAR | Flags::ACCURATE_RND | Flags::FULL_CHR_H_INT;
         let mut scaler =
@@ -167,5 +185,12 @@ mod tests {
         assert_eq!(squared(720, 480, Some(Rational(8, 9))), (640, 480));
         assert_eq!(squared(720, 480, None), (720, 480));
         assert_eq!(squared(720, 480, Some(Rational(1, 1000))), (720, 480));
+    }
+
+    #[test]
+    fn huge_pictures_are_reduced() {
+        assert_eq!(handy(3_840, 2_160, None), (3_840, 2_160));
+        assert_eq!(handy(7_680, 4_320, None), (4_096, 2_304));
+        assert_eq!(handy(8_192, 8_192, None), (3_072, 3_072));
     }
 }

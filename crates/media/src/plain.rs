@@ -1,7 +1,8 @@
 //! Plain audio files, read by symphonia: pure Rust, and gapless where the format says how.
 //!
-//! Only containers without an edit list come here: symphonia 0.6 does not apply those of MP4, so that AAC priming would
-//! shift the sound. Everything else, and whatever symphonia does not know, is FFmpeg's.
+//! Only compressed sound in containers without an edit list comes here: symphonia 0.6 does not apply the lists of MP4,
+//! so that AAC priming would shift the sound, and panics on some damaged headers of WAVE files. Everything else, and
+//! whatever symphonia does not know, is FFmpeg's.
 
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,13 +20,14 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Time;
 
 use crate::ffi::{Block, Layout};
+use crate::outlet::Outlet;
 use crate::source::Source;
 use crate::time::Stamp;
 use crate::timeline::Timeline;
 use crate::warning::{Track, Warning};
 
 /// FFmpeg's names of the containers that come here.
-const CONTAINERS: [&str; 5] = ["wav", "flac", "mp3", "ogg", "aiff"];
+const CONTAINERS: [&str; 3] = ["flac", "mp3", "ogg"];
 /// Headers that claim more channels than any loudspeaker layout has are left to FFmpeg's judgement.
 const MAX_CHANNELS: usize = 8;
 /// How much sound before the span a decoder needs to be in its normal state, in seconds.
@@ -33,9 +35,8 @@ const PREROLL: f64 = 0.5;
 /// Loudspeakers that symphonia numbers as WAVE files and FFmpeg do.
 const WAVE_POSITIONS: u64 = (1 << 18) - 1;
 
-/// The sound of a plain audio file.
+/// What was strange in a plain audio file.
 pub(crate) struct PlainSound {
-    pub(crate) timeline: Timeline,
     /// Where the file itself is broken.
     pub(crate) broken: Option<Warning>,
     /// What could not be decoded.
@@ -43,14 +44,22 @@ pub(crate) struct PlainSound {
 }
 
 /// Reads a file with nothing but sound into `timeline`, from `start` seconds on; `None` if it is not for symphonia.
-pub(crate) fn read(source: &Source, start: f64, mut timeline: Timeline) -> Option<PlainSound> {
-    // symphonia 0.6 panics on some damaged headers; such a file is FFmpeg's too.
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        let mut reader = PlainReader::open(source)?;
-        let broken = reader.read(start, &mut timeline);
-        Some(PlainSound { timeline, broken, damage: reader.warning() })
-    }));
-    read.ok().flatten().filter(|sound| sound.timeline.end().is_some())
+pub(crate) fn read(
+    source: &mut Source,
+    start: f64,
+    timeline: &mut Timeline,
+    outlet: &mut Outlet<'_>,
+) -> Option<PlainSound> {
+    let mut reader = guarded(|| PlainReader::open(source))??;
+    let broken = reader.read(start, timeline, outlet);
+    source.packets += reader.packets;
+    timeline.end()?;
+    Some(PlainSound { broken, damage: reader.warning() })
+}
+
+/// What symphonia makes of `work`; `None` where damage makes it panic.
+fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
 /// A plain audio file on its way to a [`Timeline`].
@@ -61,6 +70,7 @@ struct PlainReader {
     base: Rational,
     zero: Stamp,
     planes: Vec<Vec<f32>>,
+    packets: usize,
     damaged: usize,
     lost: f64,
 }
@@ -89,25 +99,32 @@ impl PlainReader {
         // A negative start is priming, which the decoder drops.
         let zero = Stamp::new(track.start_ts.get().max(0), base);
         let track = track.id;
-        Some(Self { format, decoder, track, base, zero, planes: Vec::new(), damaged: 0, lost: 0.0 })
+        let (planes, packets, damaged, lost) = (Vec::new(), 0, 0, 0.0);
+        Some(Self { format, decoder, track, base, zero, planes, packets, damaged, lost })
     }
 
     /// Decodes from a little before `start` until `timeline` is complete or the file ends; a warning if it ends in
     /// damage.
-    fn read(&mut self, start: f64, timeline: &mut Timeline) -> Option<Warning> {
+    fn read(&mut self, start: f64, timeline: &mut Timeline, outlet: &mut Outlet<'_>) -> Option<Warning> {
         if start > 2.0 * PREROLL {
-            self.seek(start - PREROLL);
+            guarded(|| self.seek(start - PREROLL));
         }
         while !timeline.is_complete() {
-            match self.format.next_packet() {
-                Ok(Some(packet)) if packet.track_id == self.track => self.take(&packet, timeline),
-                Ok(Some(_)) => {}
-                Ok(None) => return None,
+            self.packets += 1;
+            match guarded(|| self.format.next_packet()) {
+                Some(Ok(Some(packet))) if packet.track_id == self.track => {
+                    self.take(&packet, timeline, outlet);
+                }
+                Some(Ok(Some(_))) => {}
+                Some(Ok(None)) => return None,
                 // A file that is cut off in mid-packet.
-                Err(SymphoniaError::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Some(Err(SymphoniaError::IoError(error)))
+                    if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+                {
                     return None;
                 }
-                Err(error) => return Some(Warning::BrokenContainer { reason: error.to_string() }),
+                Some(Err(error)) => return Some(Warning::BrokenContainer { reason: error.to_string() }),
+                None => return Some(Warning::BrokenContainer { reason: "it cannot be read further".into() }),
             }
         }
         None
@@ -124,23 +141,28 @@ impl PlainReader {
         }
     }
 
-    fn take(&mut self, packet: &Packet, timeline: &mut Timeline) {
-        let placed = match self.decoder.decode(packet) {
-            Ok(decoded) => {
-                decoded.copy_to_vecs_planar(&mut self.planes);
-                let rate = decoded.spec().rate();
-                let layout = layout(decoded.spec().channels());
-                let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
-                let at = Stamp::new(start, self.base).samples_since(self.zero, rate);
-                timeline.take(&Block::Planes { planes: &self.planes, rate, layout }, Some(at)).is_ok()
-            }
-            Err(_) => false,
-        };
+    fn take(&mut self, packet: &Packet, timeline: &mut Timeline, outlet: &mut Outlet<'_>) {
+        let placed = self.decode(packet).is_some_and(|(rate, layout)| {
+            let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
+            let at = Stamp::new(start, self.base).samples_since(self.zero, rate);
+            let block = Block::Planes { planes: &self.planes, rate, layout };
+            timeline.take(&block, Some(at), outlet).is_ok()
+        });
         if !placed {
             self.damaged += 1;
             let ticks = i64::try_from(packet.dur.get()).unwrap_or(0);
             self.lost += Stamp::new(ticks, self.base).seconds_since(Stamp::ZERO);
         }
+    }
+
+    /// Fills the planes with the samples of `packet`, and tells their rate and channels; `None` for damage.
+    fn decode(&mut self, packet: &Packet) -> Option<(u32, Layout)> {
+        let (decoder, planes) = (&mut self.decoder, &mut self.planes);
+        guarded(|| {
+            let decoded = decoder.decode(packet).ok()?;
+            decoded.copy_to_vecs_planar(planes);
+            Some((decoded.spec().rate(), layout(decoded.spec().channels())))
+        })?
     }
 
     /// What was strange.

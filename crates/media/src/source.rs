@@ -27,6 +27,8 @@ pub(crate) struct Source {
     pub(crate) input: Input,
     pub(crate) audio: Option<StreamClock>,
     pub(crate) video: Option<StreamClock>,
+    /// Where there are several audio streams: which of them is chosen, counted from 1, and how many there are.
+    pub(crate) audio_choice: Option<(usize, usize)>,
     /// How the stored picture lies.
     pub(crate) orientation: Orientation,
     /// Time zero: the start of the earlier of the two streams.
@@ -34,6 +36,8 @@ pub(crate) struct Source {
     pub(crate) info: MediaInfo,
     /// Whether `info.duration` is more than a guess.
     pub(crate) duration_is_known: bool,
+    /// Packets taken so far.
+    pub(crate) packets: usize,
 }
 
 /// A stream and its clock.
@@ -69,23 +73,26 @@ impl Source {
         let zero = earliest(&[audio_clock, video_clock]);
         let stream = |index: Option<usize>| index.and_then(|index| input.stream(index));
         let orientation = stream(video).map_or(Orientation::UPRIGHT, |stream| orientation(&stream));
+        let (duration, duration_is_known) = declared_duration(&input, zero);
         let info = MediaInfo {
             container,
-            duration: declared_duration(&input),
+            duration,
             audio: stream(audio).map(|stream| audio_info(&stream)),
             video: stream(video).map(|stream| video_info(&input, &stream, orientation)),
         };
-        let duration_is_known = !ffi::duration_is_estimated(&input);
         let path = path.into();
+        let audio_choice = audio_choice(&input, audio);
         Ok(Self {
             path,
             input,
+            audio_choice,
             audio: audio_clock,
             video: video_clock,
             orientation,
             zero,
             info,
             duration_is_known,
+            packets: 0,
         })
     }
 
@@ -98,6 +105,7 @@ impl Source {
     /// The next packet; `None` at the end. `Err` tells how the container is broken there: reading on may help.
     pub(crate) fn read(&mut self) -> Result<Option<Packet>, ffmpeg_next::Error> {
         let mut packet = Packet::empty();
+        self.packets += 1;
         match packet.read(&mut self.input) {
             Ok(()) => Ok(Some(packet)),
             Err(ffmpeg_next::Error::Eof) => Ok(None),
@@ -188,8 +196,9 @@ fn open_container(path: &Path) -> Result<Input, Error> {
     })?;
     let format = input.format();
     let name = format.name();
-    let brand = input.metadata().get("major_brand").unwrap_or_default().trim().to_owned();
-    if name.ends_with("_pipe") || NOT_MOVING.contains(&name) || STILL_BRANDS.contains(&brand.as_str()) {
+    let brand = ffi::major_brand(&input).unwrap_or_default();
+    let is_still = STILL_BRANDS.iter().any(|still| brand.trim_ascii() == still.as_bytes());
+    if name.ends_with("_pipe") || NOT_MOVING.contains(&name) || is_still {
         return Err(not_media(format!("it is a still picture or a text ({name})")));
     }
     // FFmpeg takes almost any bytes for something; a score of one is no more than a guess.
@@ -205,14 +214,17 @@ fn choose_streams(input: &Input) -> (Option<usize>, Option<usize>) {
         let still = Disposition::ATTACHED_PIC;
         stream.parameters().medium() == media::Type::Video && !stream.disposition().contains(still)
     };
-    let film = input
-        .streams()
-        .best(media::Type::Video)
-        .filter(is_film)
-        .or_else(|| input.streams().find(is_film))
-        .map(|stream| stream.index());
-    let sound = input.streams().best(media::Type::Audio).map(|stream| stream.index());
-    (sound, film)
+    let film = ffi::best_stream(input, media::Type::Video, None)
+        .filter(|index| input.stream(*index).is_some_and(|stream| is_film(&stream)))
+        .or_else(|| input.streams().find(is_film).map(|stream| stream.index()));
+    (ffi::best_stream(input, media::Type::Audio, film), film)
+}
+
+fn audio_choice(input: &Input, chosen: Option<usize>) -> Option<(usize, usize)> {
+    let is_sound = |stream: &Stream<'_>| stream.parameters().medium() == media::Type::Audio;
+    let sounds: Vec<usize> = input.streams().filter(is_sound).map(|stream| stream.index()).collect();
+    let place = sounds.iter().position(|index| Some(*index) == chosen)?;
+    (sounds.len() > 1).then_some((place + 1, sounds.len()))
 }
 
 fn stream_clock(stream: &Stream<'_>) -> StreamClock {
@@ -233,9 +245,19 @@ fn earliest(clocks: &[Option<StreamClock>]) -> Stamp {
     starts.reduce(|a, b| if b.seconds_since(a) < 0.0 { b } else { a }).unwrap_or(Stamp::ZERO)
 }
 
-fn declared_duration(input: &Input) -> Option<Seconds> {
+/// The duration by the header, where there is one, and whether it is more than a guess.
+fn declared_duration(input: &Input, zero: Stamp) -> (Option<Seconds>, bool) {
     let ticks = input.duration();
-    (ticks > 0).then(|| Seconds(ticks as f64 / f64::from(sys::AV_TIME_BASE)))
+    let mut seconds = ticks as f64 / f64::from(sys::AV_TIME_BASE);
+    let mut is_known = !ffi::duration_is_estimated(input);
+    let late = zero.seconds_since(Stamp::ZERO);
+    // MP4 files count from zero, and so do some writers of Matroska, FFmpeg among them; others from the first packet.
+    let counts_from_zero = ["matroska", "mov"].iter().any(|name| input.format().name().contains(name));
+    if counts_from_zero && late > 0.0 && seconds > late {
+        seconds -= late;
+        is_known = late < 0.5;
+    }
+    ((ticks > 0).then_some(Seconds(seconds)), is_known)
 }
 
 fn audio_info(stream: &Stream<'_>) -> AudioInfo {
@@ -247,7 +269,7 @@ fn audio_info(stream: &Stream<'_>) -> AudioInfo {
 fn video_info(input: &Input, stream: &Stream<'_>, orientation: Orientation) -> VideoInfo {
     let facts = ffi::stored_facts(stream);
     let shape = ffi::pixel_shape(input, stream);
-    let (width, height) = orientation.displayed(crate::picture::squared(facts.width, facts.height, shape));
+    let (width, height) = orientation.displayed(crate::picture::handy(facts.width, facts.height, shape));
     let rates = [stream.avg_frame_rate(), stream.rate()];
     let fps = rates.iter().find(|rate| rate.0 > 0 && rate.1 > 0).map(|rate| f64::from(*rate));
     VideoInfo { codec: stream.parameters().id().name().to_owned(), width, height, fps }

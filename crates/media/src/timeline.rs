@@ -1,16 +1,17 @@
-//! One mono waveform at 16 kHz, built from blocks of samples that say when they sound.
+//! One mono signal at 16 kHz, built from blocks of samples that say when they sound, and handed out as it grows.
 //!
 //! Output sample n sounds at exactly n / 16000 s, whatever span is asked for: each resampled run of blocks begins at an
 //! input sample that coincides with an output sample, so that a span equals the same stretch of the whole.
 
 use std::ops::Range;
 
-use affekt_core::{SampleRate, Seconds, Waveform};
+use affekt_core::{SampleRate, Seconds};
 use ffmpeg_next::Error;
 
 use crate::ffi::{Block, BlockSpec, Resampler};
+use crate::outlet::Outlet;
 use crate::time::{gcd, latest_credible};
-use crate::warning::Warning;
+use crate::warning::{Track, Warning};
 
 /// Timestamps that are off by less than this are jitter: blocks stay joined. Half a frame of video.
 const JITTER: f64 = 0.02;
@@ -18,15 +19,22 @@ const JITTER: f64 = 0.02;
 const OVERLAP: f64 = 1.0;
 /// How much input beyond the end the resampling filter can look at.
 pub(crate) const TAIL: f64 = 0.05;
+/// All gaps together last at most this long, in seconds: damaged timestamps must not make days of silence.
+const MOST_SILENCE: f64 = 6.0 * 3_600.0;
+/// Silence is handed out in pieces of so many samples.
+const SILENCE: [f32; 4_096] = [0.0; 4_096];
 
 const OUT: u32 = SampleRate::SPEECH.0;
 
-/// The waveform in the making.
+/// The signal in the making.
 pub(crate) struct Timeline {
     span: Range<f64>,
     declared: Option<f64>,
+    /// The first output sample of the span.
     first: i64,
-    samples: Vec<f32>,
+    /// The output sample that is handed out next.
+    cursor: i64,
+    stopped: bool,
     run: Option<Run>,
     chunk: Vec<f32>,
     gaps: usize,
@@ -49,12 +57,12 @@ impl Timeline {
     /// that it lasts `declared` seconds.
     pub(crate) fn new(span: Range<f64>, declared: Option<f64>) -> Self {
         let first = Seconds(span.start).to_samples(SampleRate::SPEECH) as i64;
-        let samples = Vec::new();
         Self {
             span,
             declared,
             first,
-            samples,
+            cursor: first,
+            stopped: false,
             run: None,
             chunk: Vec::new(),
             gaps: 0,
@@ -64,9 +72,14 @@ impl Timeline {
     }
 
     /// Takes a block that starts `at` input samples after time zero, or right after the last one if unknown.
-    pub(crate) fn take(&mut self, block: &Block<'_>, at: Option<i64>) -> Result<(), Error> {
+    pub(crate) fn take(
+        &mut self,
+        block: &Block<'_>,
+        at: Option<i64>,
+        outlet: &mut Outlet<'_>,
+    ) -> Result<(), Error> {
         let (count, spec) = (block.samples() as i64, block.spec());
-        if count == 0 {
+        if count == 0 || self.stopped {
             return Ok(());
         }
         let rate = f64::from(spec.rate.max(1));
@@ -79,7 +92,7 @@ impl Timeline {
             self.gap_seconds += (at - expected) as f64 / rate;
         }
         if !joined || self.run.as_ref().is_none_or(|run| run.spec != spec) {
-            self.finish_run()?;
+            self.finish_run(self.span.end, outlet)?;
             // Joined blocks of another format continue where the last one ended.
             self.run = Some(Run::start(spec, expected.filter(|_| joined).unwrap_or(at))?);
         }
@@ -87,7 +100,7 @@ impl Timeline {
         run.resampler.convert(block, &mut self.chunk)?;
         run.next += count;
         self.end = Some(self.end.unwrap_or(0.0).max(run.next as f64 / rate));
-        self.write();
+        self.write(self.span.end, outlet);
         Ok(())
     }
 
@@ -96,10 +109,16 @@ impl Timeline {
         self.span.contains(&time)
     }
 
-    /// Whether everything that the span needs has come.
+    /// Whether everything that the span needs has come, or the caller broke off.
     pub(crate) fn is_complete(&self) -> bool {
         let run = self.run.as_ref();
-        run.is_some_and(|run| run.next as f64 / f64::from(run.spec.rate) >= self.span.end + TAIL)
+        self.stopped
+            || run.is_some_and(|run| run.next as f64 / f64::from(run.spec.rate) >= self.span.end + TAIL)
+    }
+
+    /// Whether the caller broke off.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
     }
 
     /// Where the last block ended, in seconds from time zero; `None` before the first.
@@ -109,15 +128,15 @@ impl Timeline {
 
     /// What was strange.
     pub(crate) fn warning(&self) -> Option<Warning> {
-        (self.gaps > 0).then_some(Warning::Gaps { count: self.gaps, lasting: Seconds(self.gap_seconds) })
+        let (track, count, lasting) = (Track::Audio, self.gaps, Seconds(self.gap_seconds));
+        (count > 0).then_some(Warning::Gaps { track, count, lasting })
     }
 
-    /// The waveform up to `end` seconds, silent where nothing sounded.
-    pub(crate) fn finish(mut self, end: f64) -> Result<Waveform, Error> {
-        self.finish_run()?;
-        let last = Seconds(end).to_samples(SampleRate::SPEECH) as i64;
-        self.samples.resize((last - self.first).max(0) as usize, 0.0);
-        Ok(Waveform { samples: self.samples, rate: SampleRate::SPEECH })
+    /// Hands out the rest up to `end` seconds, silence where nothing sounded; gives the number of samples in all.
+    pub(crate) fn finish(mut self, end: f64, outlet: &mut Outlet<'_>) -> Result<usize, Error> {
+        self.finish_run(end, outlet)?;
+        self.fill(Seconds(end).to_samples(SampleRate::SPEECH) as i64, outlet);
+        Ok((self.cursor - self.first) as usize)
     }
 
     /// Where the next block is expected, in samples of `rate`; `None` before the first.
@@ -133,36 +152,48 @@ impl Timeline {
         let Some(at) = at else { return fallback };
         let known = expected.map_or(self.span.start, |expected| expected as f64 / rate);
         let latest = latest_credible(self.declared, known);
+        let latest = latest.min(known + MOST_SILENCE - self.gap_seconds);
         let set_back = expected.is_some_and(|expected| ((expected - at) as f64) > OVERLAP * rate);
         if set_back || at as f64 > latest * rate { fallback } else { at }
     }
 
-    fn finish_run(&mut self) -> Result<(), Error> {
+    fn finish_run(&mut self, end: f64, outlet: &mut Outlet<'_>) -> Result<(), Error> {
         if let Some(run) = &mut self.run {
             run.resampler.finish(&mut self.chunk)?;
-            self.write();
+            self.write(end, outlet);
             self.run = None;
         }
         Ok(())
     }
 
-    /// Moves the resampled chunk to its place, leaving out what is before or after the span or already there.
-    fn write(&mut self) {
+    /// Hands out the resampled chunk, without what is before the span, after `end` seconds or already out.
+    fn write(&mut self, end: f64, outlet: &mut Outlet<'_>) {
         let run = self.run.as_mut().expect("only called while there is a run");
         let start = run.place;
         run.place += self.chunk.len() as i64;
-        let cursor = self.first + self.samples.len() as i64;
-        let last = if self.span.end.is_finite() {
-            Seconds(self.span.end).to_samples(SampleRate::SPEECH) as i64
-        } else {
-            i64::MAX
+        let last = match end.is_finite() {
+            true => Seconds(end).to_samples(SampleRate::SPEECH) as i64,
+            false => i64::MAX,
         };
-        let (from, to) = (start.max(cursor), run.place.min(last));
+        let (from, to) = (start.max(self.cursor), run.place.min(last));
         if from < to {
-            self.samples.resize((from - self.first) as usize, 0.0);
-            self.samples.extend_from_slice(&self.chunk[(from - start) as usize..(to - start) as usize]);
+            self.fill(from, outlet);
+            let heard = &self.chunk[(from - start) as usize..(to - start) as usize];
+            if !self.stopped {
+                self.stopped = outlet.hear(self.cursor, heard).is_break();
+                self.cursor = to;
+            }
         }
         self.chunk.clear();
+    }
+
+    /// Hands out silence up to the output sample `to`.
+    fn fill(&mut self, to: i64, outlet: &mut Outlet<'_>) {
+        while self.cursor < to && !self.stopped {
+            let count = (to - self.cursor).min(SILENCE.len() as i64);
+            self.stopped = outlet.hear(self.cursor, &SILENCE[..count as usize]).is_break();
+            self.cursor += count;
+        }
     }
 }
 
@@ -183,8 +214,11 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use super::*;
     use crate::ffi::Layout;
+    use crate::outlet::Piece;
 
     const RATE: u32 = 44_100;
 
@@ -192,44 +226,99 @@ mod tests {
         range.map(|n| (n as f32 * 0.05).sin() * 0.5).collect()
     }
 
-    fn feed(timeline: &mut Timeline, range: Range<usize>, at: i64) {
+    fn feed(timeline: &mut Timeline, range: Range<usize>, at: i64, outlet: &mut Outlet<'_>) {
         let planes = [tone(range)];
         let layout = Layout { channels: 1, mask: None };
-        timeline.take(&Block::Planes { planes: &planes, rate: RATE, layout }, Some(at)).unwrap();
+        let block = Block::Planes { planes: &planes, rate: RATE, layout };
+        timeline.take(&block, Some(at), outlet).unwrap();
+    }
+
+    struct Heard {
+        samples: Vec<f32>,
+        end: Option<f64>,
+        warning: Option<Warning>,
+    }
+
+    /// What a timeline over `span` makes of tones, each given by its samples and its place.
+    fn hear(span: Range<f64>, declared: f64, tones: &[(Range<usize>, i64)]) -> Heard {
+        let mut samples = Vec::new();
+        let mut on_piece = |piece: Piece<'_>| {
+            let Piece::Sound { start, samples: heard } = piece else { panic!("there is no picture") };
+            let place = span.start + samples.len() as f64 / f64::from(OUT);
+            assert!((start.0 - place).abs() < 1e-9);
+            samples.extend_from_slice(heard);
+            ControlFlow::Continue(())
+        };
+        let mut outlet = Outlet::new(&mut on_piece);
+        let mut timeline = Timeline::new(span.clone(), Some(declared));
+        for (range, at) in tones {
+            feed(&mut timeline, range.clone(), *at, &mut outlet);
+        }
+        let (end, warning) = (timeline.end(), timeline.warning());
+        let count = timeline.finish(span.end.min(declared), &mut outlet).unwrap();
+        assert_eq!(count, samples.len());
+        Heard { samples, end, warning }
     }
 
     #[test]
     fn a_span_equals_the_same_stretch_of_the_whole() {
-        let mut whole = Timeline::new(0.0..f64::INFINITY, Some(2.0));
-        feed(&mut whole, 0..88_200, 0);
-        let whole = whole.finish(2.0).unwrap();
+        let whole = hear(0.0..f64::INFINITY, 2.0, &[(0..88_200, 0)]);
         assert_eq!(whole.samples.len(), 32_000);
-        let mut part = Timeline::new(1.0..1.5, Some(2.0));
-        feed(&mut part, 30_001..88_200, 30_001);
-        assert!(part.is_complete());
-        let part = part.finish(1.5).unwrap();
+        let part = hear(1.0..1.5, 2.0, &[(30_001..88_200, 30_001)]);
         assert_eq!(part.samples, whole.samples[16_000..24_000]);
     }
 
     #[test]
     fn gaps_are_silent_and_overlaps_are_cut() {
-        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(2.0));
-        feed(&mut timeline, 0..22_050, 0);
-        feed(&mut timeline, 44_100..66_150, 44_100);
-        feed(&mut timeline, 61_740..88_200, 61_740);
-        assert_eq!(timeline.end(), Some(2.0));
-        assert_eq!(timeline.warning(), Some(Warning::Gaps { count: 1, lasting: Seconds(0.5) }));
-        let wave = timeline.finish(2.0).unwrap();
-        assert!(wave.samples[8_100..15_900].iter().all(|sample| *sample == 0.0));
-        assert_eq!(wave.samples.len(), 32_000);
+        let tones = [(0..22_050, 0), (44_100..66_150, 44_100), (61_740..88_200, 61_740)];
+        let heard = hear(0.0..f64::INFINITY, 2.0, &tones);
+        assert_eq!(heard.end, Some(2.0));
+        let gap = Warning::Gaps { track: Track::Audio, count: 1, lasting: Seconds(0.5) };
+        assert_eq!(heard.warning, Some(gap));
+        assert!(heard.samples[8_100..15_900].iter().all(|sample| *sample == 0.0));
+        assert_eq!(heard.samples.len(), 32_000);
     }
 
     #[test]
     fn impossible_timestamps_do_not_stretch_the_recording() {
-        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(1.0));
-        feed(&mut timeline, 0..22_050, 0);
-        feed(&mut timeline, 22_050..33_075, i64::MAX / 8);
-        feed(&mut timeline, 33_075..44_100, -44_100);
-        assert_eq!(timeline.end(), Some(1.0));
+        let tones = [(0..22_050, 0), (22_050..33_075, i64::MAX / 8), (33_075..44_100, -44_100)];
+        let heard = hear(0.0..f64::INFINITY, 1.0, &tones);
+        assert_eq!(heard.end, Some(1.0));
+    }
+
+    #[test]
+    fn days_of_gaps_are_not_believed() {
+        let hour = 3_600 * i64::from(RATE);
+        let tones: Vec<_> = (0..48).map(|n| (0..4_410, n * hour)).collect();
+        let mut longest = 0;
+        let mut on_piece = |piece: Piece<'_>| {
+            let Piece::Sound { samples, .. } = piece else { panic!("there is no picture") };
+            longest = longest.max(samples.len());
+            ControlFlow::Continue(())
+        };
+        let mut outlet = Outlet::new(&mut on_piece);
+        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(1e9));
+        for (range, at) in tones {
+            feed(&mut timeline, range, at, &mut outlet);
+        }
+        assert!(timeline.end().unwrap() < MOST_SILENCE + 60.0);
+        assert!(longest <= SILENCE.len());
+    }
+
+    #[test]
+    fn breaking_off_ends_the_sound() {
+        let mut pieces = 0;
+        let mut on_piece = |_: Piece<'_>| {
+            pieces += 1;
+            ControlFlow::Break(())
+        };
+        let mut outlet = Outlet::new(&mut on_piece);
+        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(2.0));
+        for n in 0..4 {
+            feed(&mut timeline, 0..22_050, n * 22_050, &mut outlet);
+        }
+        assert!(timeline.is_complete() && timeline.is_stopped());
+        timeline.finish(2.0, &mut outlet).unwrap();
+        assert_eq!(pieces, 1);
     }
 }

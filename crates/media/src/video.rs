@@ -1,22 +1,24 @@
 //! Packets of the video stream to frames in time.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
-use affekt_core::{RgbImage, Seconds};
+use affekt_core::Seconds;
 use ffmpeg_next::codec::Context;
 use ffmpeg_next::codec::threading::{Config, Type};
 use ffmpeg_next::{Error, Packet, decoder, frame};
 
 use crate::ffi;
-use crate::picture::Painter;
+use crate::outlet::Outlet;
+use crate::picture::{LARGE, Painter};
 use crate::source::{Source, StreamClock};
 use crate::time::{Stamp, latest_credible};
 use crate::warning::{Track, Warning};
 
-/// Pictures of more pixels than this are refused: 16K by 8K.
-const MAX_PIXELS: i64 = 16_384 * 8_192;
-/// Pictures of more pixels than this are decoded one at a time, by slices: each frame in flight costs their memory.
-const LARGE: usize = 4_096 * 2_304;
+/// Stored pictures of more pixels than this are refused: both eyes of 8K.
+const MAX_PIXELS: i64 = 8_192 * 8_192;
+/// Longer pauses between two frames than this, in seconds, are worth telling; the second where the frame rate varies,
+/// as that of a recorded screen does.
+const PAUSES: [f64; 2] = [0.25, 1.0];
 /// More decoder threads than this cost memory and gain nothing.
 const THREADS: usize = 8;
 
@@ -32,10 +34,16 @@ pub(crate) struct VideoReader {
     /// Nominal time from frame to frame.
     step: f64,
     last: Option<f64>,
+    /// How long the last frame claims to last.
+    shown_until: f64,
     end: Option<f64>,
     complete: bool,
     stopped: bool,
     damaged: usize,
+    /// From here on, the time from frame to frame is a pause.
+    longest_step: f64,
+    gaps: usize,
+    gap_seconds: f64,
 }
 
 impl VideoReader {
@@ -44,6 +52,7 @@ impl VideoReader {
         let stream = source.input.stream(clock.index).ok_or(Error::StreamNotFound)?;
         let facts = ffi::stored_facts(&stream);
         let mut context = Context::from_parameters(stream.parameters())?;
+        // Each frame in flight costs its memory: large ones are decoded one at a time, by slices.
         let kind = if facts.width * facts.height > LARGE { Type::Slice } else { Type::Frame };
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS);
         context.set_threading(Config { count, ..Config::kind(kind) });
@@ -51,6 +60,7 @@ impl VideoReader {
         let mut decoder = context.decoder();
         decoder.set_packet_time_base(clock.base);
         let fps = source.info.video.as_ref().and_then(|video| video.fps);
+        let is_steady = fps.is_some_and(|fps| (f64::from(stream.rate()) / fps - 1.0).abs() < 0.01);
         Ok(Self {
             clock,
             decoder: decoder.video()?,
@@ -61,20 +71,20 @@ impl VideoReader {
             declared: source.info.duration.map(|duration| duration.0),
             step: 1.0 / fps.unwrap_or(25.0).clamp(1.0, 1_000.0),
             last: None,
+            shown_until: 0.0,
             end: None,
             complete: false,
             stopped: false,
             damaged: 0,
+            longest_step: PAUSES[usize::from(!is_steady)],
+            gaps: 0,
+            gap_seconds: 0.0,
         })
     }
 
-    /// Decodes `packet`, or what is still inside the decoder for `None`, and gives every frame of the span to `show`
-    /// in the order of presentation, until it has seen enough.
-    pub(crate) fn take(
-        &mut self,
-        packet: Option<&Packet>,
-        show: &mut dyn FnMut(f64, RgbImage) -> ControlFlow<()>,
-    ) {
+    /// Decodes `packet`, or what is still inside the decoder for `None`, and hands out every frame of the span in the
+    /// order of presentation, until the caller has seen enough.
+    pub(crate) fn take(&mut self, packet: Option<&Packet>, outlet: &mut Outlet<'_>) {
         if self.complete {
             return;
         }
@@ -92,7 +102,7 @@ impl VideoReader {
         let mut failures = 0;
         while failures <= 2 * THREADS && !self.complete {
             match self.decoder.receive_frame(&mut self.picture) {
-                Ok(()) => self.show_picture(show),
+                Ok(()) => self.show_picture(outlet),
                 Err(Error::Eof) => return,
                 Err(Error::Other { errno }) if errno == ffmpeg_next::error::EAGAIN => return,
                 Err(_) => {
@@ -103,24 +113,35 @@ impl VideoReader {
         }
     }
 
-    fn show_picture(&mut self, show: &mut dyn FnMut(f64, RgbImage) -> ControlFlow<()>) {
+    fn show_picture(&mut self, outlet: &mut Outlet<'_>) {
         let time = self.time_of_picture();
         let lasting = match self.picture.packet().duration {
-            ticks @ 1.. => self.clock.at(ticks).seconds_since(Stamp::ZERO).min(1.0),
+            ticks @ 1.. => self.clock.at(ticks).seconds_since(Stamp::ZERO),
             _ => self.step,
         };
+        self.note_pause(time);
         self.last = Some(time);
-        self.end = Some(time + lasting);
+        self.shown_until = time + lasting;
+        self.end = Some(time + lasting.min(1.0));
         self.complete = time >= self.span.end;
         if self.span.contains(&time) {
             if self.picture.is_corrupt() || self.picture.has_decode_errors() {
                 self.damaged += 1;
             }
             match self.painter.paint(&self.picture) {
-                Ok(image) => self.stopped = show(time, image).is_break(),
+                Ok(image) => self.stopped = outlet.show(time, image).is_break(),
                 Err(_) => self.damaged += 1,
             }
             self.complete |= self.stopped;
+        }
+    }
+
+    /// Counts the time before the frame of `time` for which no frame is there, though none claims to last so long.
+    fn note_pause(&mut self, time: f64) {
+        let pause = time - self.shown_until;
+        if pause > self.longest_step && self.last.is_some_and(|last| last >= self.span.start) {
+            self.gaps += 1;
+            self.gap_seconds += pause;
         }
     }
 
@@ -148,8 +169,14 @@ impl VideoReader {
         self.end
     }
 
-    /// What was strange.
-    pub(crate) fn warning(&self) -> Option<Warning> {
+    /// Where the picture pauses.
+    pub(crate) fn gaps(&self) -> Option<Warning> {
+        let (track, count, lasting) = (Track::Video, self.gaps, Seconds(self.gap_seconds));
+        (count > 0).then_some(Warning::Gaps { track, count, lasting })
+    }
+
+    /// What could not be decoded.
+    pub(crate) fn damage(&self) -> Option<Warning> {
         let lasting = Seconds(self.damaged as f64 * self.step);
         (self.damaged > 0).then_some(Warning::Damaged { track: Track::Video, count: self.damaged, lasting })
     }

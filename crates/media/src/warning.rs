@@ -36,12 +36,21 @@ pub enum Warning {
         /// How much they last, about.
         lasting: Seconds,
     },
-    /// The sound pauses where its timestamps jump: there is silence instead.
+    /// The timestamps jump: there is silence instead of sound, or no new frame for more than a second.
     Gaps {
+        /// Which.
+        track: Track,
         /// How many.
         count: usize,
         /// How much they last.
         lasting: Seconds,
+    },
+    /// There are several audio streams; one is heard.
+    SeveralSounds {
+        /// Which: 1 is the first.
+        chosen: usize,
+        /// How many there are.
+        count: usize,
     },
     /// The container itself is damaged: the reading stopped or skipped bytes there.
     BrokenContainer {
@@ -77,8 +86,14 @@ impl fmt::Display for Warning {
             Self::Damaged { track, count, lasting } => {
                 write!(f, "the {track} is damaged in {count} places, about {lasting} in all")
             }
-            Self::Gaps { count, lasting } => {
+            Self::Gaps { track: Track::Audio, count, lasting } => {
                 write!(f, "the sound has {count} gaps, {lasting} in all, filled with silence")
+            }
+            Self::Gaps { track: Track::Video, count, lasting } => {
+                write!(f, "the picture stands still in {count} places, {lasting} in all: no frames are there")
+            }
+            Self::SeveralSounds { chosen, count } => {
+                write!(f, "there are {count} audio streams: number {chosen} is heard, which the file prefers")
             }
             Self::BrokenContainer { reason } => write!(f, "the container is damaged: {reason}"),
             Self::CutShort { declared, found } => {

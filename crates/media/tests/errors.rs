@@ -30,19 +30,56 @@ fn what_is_no_readable_file() {
     assert!(matches!(error_of(Path::new("/dev/null")), Error::NotMedia { .. }));
 }
 
+const SECRET: &str = "AFFEKT_MEDIA_TEST_SECRET";
+
+/// Run by [`what_may_not_be_read`] as a user without rights.
+#[test]
+fn child_without_rights() {
+    let Some(path) = std::env::var_os(SECRET) else { return };
+    let error = error_of(Path::new(&path));
+    assert!(matches!(error, Error::Unreadable { .. }), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn what_may_not_be_read() {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    const NOBODY: u32 = 65_534;
     let folder = tempdir().unwrap();
     let path = folder.path().join("secret.mp4");
     fs::write(&path, "secret").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::File::open(&path).is_ok() {
-        println!("skipped: this user may read everything");
+    if fs::File::open(&path).is_err() {
+        assert!(matches!(error_of(&path), Error::Unreadable { .. }));
         return;
     }
+    // This user may read everything: another one looks, through a copy of this program that it can reach.
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let child = std::process::Command::new(&program)
+        .args(["child_without_rights", "--exact"])
+        .env(SECRET, &path)
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    match child {
+        Ok(child) => assert!(child.status.success(), "{}", String::from_utf8_lossy(&child.stdout)),
+        Err(error) => println!("skipped: this user may read everything, and cannot be another ({error})"),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn what_leads_nowhere() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("loop.mp4");
+    std::os::unix::fs::symlink(&path, &path).unwrap();
     assert!(matches!(error_of(&path), Error::Unreadable { .. }));
+    assert!(matches!(error_of(&folder.path().join("loop.mp4/x.mp4")), Error::Unreadable { .. }));
 }
 
 #[test]
@@ -80,23 +117,6 @@ fn photos_are_no_media_whatever_their_name() {
         assert!(matches!(error, Error::NotMedia { .. }), "{error}");
         assert!(probe(&renamed).is_err());
     }
-}
-
-/// A header with a loudspeaker mask that symphonia 0.6 cannot complete: it panics, and FFmpeg takes over.
-#[test]
-fn a_header_that_breaks_the_first_reader() {
-    let folder = tempdir().unwrap();
-    let path = Clip::new(1.0)
-        .without_video()
-        .codecs(&["-channel_layout", "FL+FR+LFE"])
-        .channels(3)
-        .write(folder.path(), "a.wav");
-    let mut bytes = fs::read(&path).unwrap();
-    let extensible = bytes.windows(2).position(|pair| pair == [0xfe, 0xff]).unwrap();
-    bytes[extensible + 20..extensible + 24].copy_from_slice(&0x8000_0001u32.to_le_bytes());
-    fs::write(&path, bytes).unwrap();
-    let (decoded, _) = decode_all(&path, Span::ALL).unwrap();
-    assert_eq!(decoded.waveform.unwrap().samples.len(), 16_000);
 }
 
 #[test]
@@ -143,13 +163,17 @@ fn damage_in_the_middle_is_left_out_and_told() {
         bytes[middle..middle + 8_000].iter_mut().enumerate().for_each(|(n, byte)| *byte = (n * 37) as u8);
         fs::write(&path, &bytes).unwrap();
         let (decoded, frames) = decode_all(&path, Span::ALL).unwrap();
-        let told = decoded.warnings.iter().any(|warning| {
-            matches!(
-                warning,
-                Warning::Damaged { track: Track::Video | Track::Audio, .. } | Warning::BrokenContainer { .. }
-            )
-        });
-        assert!(told, "{name}: {:?}", decoded.warnings);
+        let told = |track: Track| {
+            decoded.warnings.iter().any(|warning| match warning {
+                Warning::Damaged { track: damaged, .. } | Warning::Gaps { track: damaged, .. } => {
+                    *damaged == track
+                }
+                warning => matches!(warning, Warning::BrokenContainer { .. }),
+            })
+        };
+        assert!(told(Track::Video) || told(Track::Audio), "{name}: {:?}", decoded.warnings);
+        let lost = 150 - frames.len();
+        assert!(lost < 7 || told(Track::Video), "{name}: {lost} frames lost, {:?}", decoded.warnings);
         assert!(frames.len() > 60, "{name}: {} frames", frames.len());
         assert!(frames.windows(2).all(|pair| pair[0].time < pair[1].time), "{name}");
         assert!((decoded.span.end.unwrap().0 - 6.0).abs() < 0.1, "{name}");

@@ -4,7 +4,7 @@
 mod common;
 
 use affekt_core::{Frame, SampleRate, Seconds, Span, Waveform};
-use affekt_media::{Decoded, Error, Want, decode};
+use affekt_media::{Decoded, Error, Piece, Want, decode, stream};
 use affekt_testkit::clips::Clip;
 use common::{decode_all, span};
 use std::ops::ControlFlow;
@@ -128,6 +128,56 @@ fn breaking_off_stops_the_frames_and_not_the_sound() {
     assert_eq!(decoded.frames, 3);
     assert!(decoded.waveform.unwrap().samples.len() >= 48_000);
     assert_eq!(decoded.warnings, []);
+}
+
+#[test]
+fn pieces_join_to_the_whole() {
+    let folder = tempdir().unwrap();
+    for (name, which) in [("a.mp4", Span::ALL), ("a.mkv", span(2.5, 3.7)), ("a.mpg", span(0.3, 9.0))] {
+        let path = Clip::new(4.0).rate(44_100).sound_starts(0.5).write(folder.path(), name);
+        let (decoded, frames) = decode_all(&path, which).unwrap();
+        let (mut seen, mut heard, mut apart) = (Vec::new(), Vec::new(), 0.0f64);
+        let summary = stream(&path, which, Want::ALL, |piece| {
+            match piece {
+                Piece::Frame(frame) => seen.push(frame),
+                Piece::Sound { start, samples } => {
+                    let place = which.start.to_samples(SampleRate::SPEECH) + heard.len();
+                    assert_eq!(start, SampleRate::SPEECH.seconds(place), "{name}");
+                    heard.extend_from_slice(samples);
+                    let latest = seen.last().map_or(start, |frame: &Frame| frame.time);
+                    apart = apart.max((latest.0 - start.0).abs());
+                }
+            }
+            ControlFlow::Continue(())
+        });
+        let summary = summary.unwrap();
+        assert_eq!((summary.frames, summary.samples), (seen.len(), Some(heard.len())), "{name}");
+        assert_eq!((seen, heard), (frames, decoded.waveform.unwrap().samples), "{name}");
+        assert_eq!((summary.span, summary.warnings), (decoded.span, decoded.warnings), "{name}");
+        // A caller that wants both of a moment must not hold much of one while it waits for the other.
+        assert!(apart < 2.0, "{name}: picture and sound come {apart} s apart");
+    }
+}
+
+#[test]
+fn breaking_off_the_sound_leaves_the_frames() {
+    let folder = tempdir().unwrap();
+    for name in ["a.mp4", "a.flac"] {
+        let clip = if name == "a.mp4" { Clip::new(3.0) } else { Clip::new(3.0).without_video() };
+        let path = clip.write(folder.path(), name);
+        let mut heard = 0;
+        let summary = stream(&path, Span::ALL, Want::ALL, |piece| match piece {
+            Piece::Frame(_) => ControlFlow::Continue(()),
+            Piece::Sound { samples, .. } => {
+                heard += samples.len();
+                ControlFlow::Break(())
+            }
+        });
+        let summary = summary.unwrap();
+        assert_eq!(summary.samples, Some(heard), "{name}");
+        assert!(heard < 8_000, "{name}: {heard} samples after breaking off");
+        assert_eq!(summary.frames, if name == "a.mp4" { 75 } else { 0 }, "{name}");
+    }
 }
 
 #[test]

@@ -5,19 +5,21 @@ mod common;
 
 use affekt_core::Span;
 use affekt_testkit::clips::{Clip, flash};
-use common::{beeps, decode_all, flashes, span};
+use common::{Witness, decode_all, span, witness};
 use tempfile::tempdir;
 
 const FRAME: f64 = 0.04;
 
 fn assert_in_sync(clip: &Clip, name: &str, which: Span, expected: usize) {
+    if !Clip::can_write(name) {
+        return;
+    }
     let folder = tempdir().unwrap();
     let path = clip.write(folder.path(), name);
-    let (decoded, frames) = decode_all(&path, which).unwrap();
-    assert_eq!(decoded.warnings, [], "{name}");
-    let (seen, heard) = (flashes(&frames), beeps(&decoded.waveform.unwrap().samples, decoded.span.start.0));
-    assert_eq!((seen.len(), heard.len()), (expected, expected), "{name}: {seen:?} {heard:?}");
-    for (n, (seen, heard)) in seen.iter().zip(&heard).enumerate() {
+    let Witness { summary, flashes, beeps } = witness(&path, which);
+    assert_eq!(summary.warnings, [], "{name}");
+    assert_eq!((flashes.len(), beeps.len()), (expected, expected), "{name}: {flashes:?} {beeps:?}");
+    for (n, (seen, heard)) in flashes.iter().zip(&beeps).enumerate() {
         assert!((seen - heard).abs() <= FRAME, "{name}: flash {n} at {seen}, beep at {heard}");
         let nominal = flash::FIRST + (n as f64 + which.start.0.floor()) * flash::PERIOD;
         assert!((seen - nominal).abs() <= FRAME, "{name}: flash {n} at {seen}, not {nominal}");
@@ -25,8 +27,15 @@ fn assert_in_sync(clip: &Clip, name: &str, which: Span, expected: usize) {
 }
 
 #[test]
+fn for_a_minute() {
+    for name in ["a.mp4", "a.mkv", "a.webm", "a.mpg"] {
+        assert_in_sync(&Clip::new(60.0), name, Span::ALL, 60);
+    }
+}
+
+#[test]
 fn in_every_container() {
-    for name in ["a.mp4", "a.mov", "a.mkv", "a.webm", "a.mpg", "a.avi"] {
+    for name in ["a.mov", "a.avi", "a.ts"] {
         assert_in_sync(&Clip::new(4.0), name, Span::ALL, 4);
     }
 }

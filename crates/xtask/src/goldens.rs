@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{shell, tidy};
+use crate::{python, shell, tidy};
 
-const REQUIREMENTS: &str = "crates/testkit/requirements.txt";
-const ENVIRONMENT: &str = "target/goldens-venv";
 const TINY: &str = "models/tiny/generate.py";
 
 /// Which generators run.
@@ -27,7 +25,7 @@ pub fn run(root: &Path, scope: Scope) -> Result<()> {
     if scope == Scope::NetworksAndTinyBundle {
         scripts.push(TINY.into());
     }
-    let python = environment(root)?;
+    let python = python::environment(root)?;
     for script in &scripts {
         // One thread, so that sums are taken in one order on every machine.
         let mut command = Command::new(&python);
@@ -35,24 +33,6 @@ pub fn run(root: &Path, scope: Scope) -> Result<()> {
         shell::run(command.current_dir(root))?;
     }
     report(root, &scripts)
-}
-
-/// The environment's Python; made, or made anew after a change of the requirements.
-fn environment(root: &Path) -> Result<PathBuf> {
-    let wanted = std::fs::read_to_string(root.join(REQUIREMENTS)).context(REQUIREMENTS)?;
-    let folder = root.join(ENVIRONMENT);
-    let python = folder.join("bin/python");
-    let stamp = folder.join("requirements.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|made_for| made_for == wanted) {
-        return Ok(python);
-    }
-    shell::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))
-        .context("no Python environment: on Debian and Ubuntu, `apt-get install python3-venv`")?;
-    let mut pip = Command::new(&python);
-    pip.args(["-m", "pip", "install", "--quiet", "--requirement", REQUIREMENTS]);
-    shell::run(pip.current_dir(root))?;
-    std::fs::write(&stamp, wanted)?;
-    Ok(python)
 }
 
 fn report(root: &Path, scripts: &[PathBuf]) -> Result<()> {

@@ -7,6 +7,8 @@
 //! | [`suite`] | everything that has to pass before a change is taken |
 //! | [`tidy`] | rules of the tree that no compiler checks |
 //! | [`goldens`] | reference tensors made anew by PyTorch |
+//! | [`parity`] | every network at full size beside PyTorch: outputs, time, memory |
+//! | [`python`] | the Python environment of both |
 //! | [`shell`] | commands, echoed and run at the project's root |
 #![allow(
     clippy::print_stdout,
@@ -16,6 +18,8 @@
 
 mod demo;
 mod goldens;
+mod parity;
+mod python;
 mod setup;
 mod shell;
 mod suite;
@@ -33,7 +37,20 @@ cargo xtask <command>
   test             set up, then format, lints, tidy, build, tests, docs and an end-to-end run
   tidy             check crate edges, file sizes, lints, networks and the book
   goldens          make the reference tensors anew with PyTorch, in a Python environment of their own
-  goldens --tiny   ... and the weights of the embedded bundle";
+  goldens --tiny   ... and the weights of the embedded bundle
+
+  check-parity     every network at full size, with drawn weights, against PyTorch: relative errors of all outputs
+      --network NAME    only this one: wavlm, manet, llama, slam, generate or sdumc; may be given again
+      --dtype TYPE      f16 or bf16: how far affekt, and PyTorch in the same type, are from PyTorch in f32
+      --threads N       of both programs; by default as many as there are cores
+  bench-parity     WavLM, MANet, Llama and its beam search in turn with PyTorch: ratios of time and peak memory,
+                   their bounds, and the errors of the outputs. Wants a machine that does nothing else
+      --network, --threads  as above
+      --rounds N        how often each program is started [default: 3]
+      --repeat N        measured passes of each start, after one that is not [default: 3]
+
+  Both build `affekt` for release first; AFFEKT_BINARY names one to use instead. PyTorch and transformers go to
+  target/goldens-venv, once; AFFEKT_PYTHON names a Python that has them. The weights (2 GB) go to target/parity.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -55,6 +72,8 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["tidy"] => tidy::run(&root),
         ["goldens"] => goldens::run(&root, goldens::Scope::Networks),
         ["goldens", "--tiny"] => goldens::run(&root, goldens::Scope::NetworksAndTinyBundle),
+        ["check-parity", ref flags @ ..] => parity::check(&root, flags),
+        ["bench-parity", ref flags @ ..] => parity::bench(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

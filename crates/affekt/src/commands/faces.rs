@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use affekt::Error;
 use affekt_core::{Event, Frame, Reporter, Seconds, Span, Stage};
-use affekt_faces::{Album, FaceTrack, RustFace, Tracker, read_image};
+use affekt_faces::{Album, FaceDetector, FaceTrack, RustFace, Tracker, YuNet, read_image};
 use affekt_media::{Want, decode};
+use affekt_weights::Checkpoint;
+use candle_core::Device;
 use serde::Serialize;
 
 use crate::cli::{self, Global};
@@ -72,7 +74,7 @@ pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
     for (index, media) in flags.media.iter().enumerate() {
         let name = media.display().to_string();
         progress.report(&Event::Input { name: name.clone(), index, count });
-        let found = look(media, flags.draw.as_deref(), &progress);
+        let found = look(media, flags, &progress);
         progress.clear();
         match found {
             Ok(found) if global.json => output::json(&found),
@@ -86,12 +88,16 @@ pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
     output::exit_code(count, failures)
 }
 
-fn look(media: &Path, draw: Option<&Path>, progress: &Progress) -> Result<Found, Error> {
+fn look(media: &Path, flags: &cli::Faces, progress: &Progress) -> Result<Found, Error> {
     let mut album = Album::new(SHEET_FRAMES, SHEET_SIDE);
-    let (track, mut warnings) =
-        if is_picture(media) { still(media, &mut album)? } else { video(media, &mut album, progress)? };
+    let yunet = flags.yunet.as_deref();
+    let (track, mut warnings) = if is_picture(media) {
+        still(media, yunet, &mut album)?
+    } else {
+        video(media, yunet, &mut album, progress)?
+    };
     warnings.extend(track.warning());
-    let drawn = match draw {
+    let drawn = match &flags.draw {
         Some(folder) => album.save(folder, &stem(media), &track)?,
         None => Vec::new(),
     };
@@ -109,18 +115,34 @@ fn stem(media: &Path) -> String {
     media.file_stem().unwrap_or(media.as_os_str()).to_string_lossy().into_owned()
 }
 
-fn still(media: &Path, album: &mut Album) -> Result<(FaceTrack, Vec<String>), Error> {
+/// YuNet where its weights are given, else the embedded detector, each at its size for pictures or for video frames.
+fn detector(yunet: Option<&Path>, picture: bool) -> Result<std::boxed::Box<dyn FaceDetector>, Error> {
+    let Some(weights) = yunet else {
+        let lines = if picture { RustFace::STILL_LINES } else { RustFace::VIDEO_LINES };
+        return Ok(std::boxed::Box::new(RustFace::new(lines)?));
+    };
+    let side = if picture { YuNet::STILL_SIDE } else { YuNet::VIDEO_SIDE };
+    let checkpoint = Checkpoint::open(weights)?;
+    Ok(std::boxed::Box::new(YuNet::load(&checkpoint, side, &Device::Cpu)?))
+}
+
+fn still(media: &Path, yunet: Option<&Path>, album: &mut Album) -> Result<(FaceTrack, Vec<String>), Error> {
     let frame = Frame { index: 0, time: Seconds::ZERO, image: read_image(media)? };
-    let mut detector = RustFace::new(RustFace::STILL_LINES)?;
-    let mut tracker = Tracker::new(&mut detector);
+    let mut detector = detector(yunet, true)?;
+    let mut tracker = Tracker::new(&mut *detector);
     album.see(&frame);
     tracker.push(frame)?;
     Ok((tracker.finish()?, Vec::new()))
 }
 
-fn video(media: &Path, album: &mut Album, progress: &Progress) -> Result<(FaceTrack, Vec<String>), Error> {
-    let mut detector = RustFace::new(RustFace::VIDEO_LINES)?;
-    let mut tracker = Tracker::new(&mut detector);
+fn video(
+    media: &Path,
+    yunet: Option<&Path>,
+    album: &mut Album,
+    progress: &Progress,
+) -> Result<(FaceTrack, Vec<String>), Error> {
+    let mut detector = detector(yunet, false)?;
+    let mut tracker = Tracker::new(&mut *detector);
     let mut failure = None;
     let mut done = 0;
     let decoded = decode(media, Span::ALL, Want::VIDEO, |frame| {

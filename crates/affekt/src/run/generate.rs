@@ -57,8 +57,9 @@ fn prompts(job: &Job, network: &Llama, config: &Config) -> Result<Prompts, Error
     let (embeds, ids) = if job.input.has("inputs_embeds") {
         (job.input.floats("inputs_embeds", 3, job.dtype)?, None) // (b, t, width)
     } else {
-        let ids = llama::input_ids(job, config)?;
-        (network.embed(&ids)?, Some(ids)) // (b, t, width)
+        let mask = llama::attention_mask(job, job.input.integers("input_ids", 2)?.dims2()?)?;
+        let ids = llama::input_ids(job, config, mask.as_ref())?;
+        (network.embed(&ids)?, Some(job.input.integers("input_ids", 2)?)) // (b, t, width)
     };
     let (b, t, width) = embeds.dims3()?;
     if width != config.hidden_size {

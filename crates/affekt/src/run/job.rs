@@ -1,11 +1,11 @@
 //! What every network's run needs.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use affekt_pipelines::{Error, device};
 use affekt_weights::tensors::TensorFile;
-use affekt_weights::{Checkpoint, read_config};
+use affekt_weights::{Checkpoint, Gguf, read_config};
 use candle_core::{DType, Device, Tensor};
 use serde::de::DeserializeOwned;
 
@@ -17,14 +17,33 @@ pub type Outputs = HashMap<String, Tensor>;
 /// An opened run: weights, input, device.
 pub struct Job<'f> {
     flags: &'f cli::Run,
-    /// The weights.
-    pub weights: Checkpoint,
+    weights: Weights,
     /// The input tensors, on the device.
     pub input: TensorFile,
     /// Where the network runs.
     pub device: Device,
     /// Numbers inside the network.
     pub dtype: DType,
+}
+
+enum Weights {
+    Checkpoint(Checkpoint),
+    /// A file that the language model opens itself.
+    Gguf(PathBuf),
+}
+
+impl Weights {
+    fn open(flags: &cli::Run) -> Result<Self, Error> {
+        let path = &flags.weights;
+        if !Gguf::is_named(path) {
+            return Ok(Self::Checkpoint(Checkpoint::open(path)?));
+        }
+        if matches!(flags.network, Network::Llama | Network::Generate) {
+            return Ok(Self::Gguf(path.clone()));
+        }
+        let reason = format!("{} is a GGUF file: only llama and generate read one", path.display());
+        Err(Error::Setting { name: "--weights".into(), reason })
+    }
 }
 
 impl<'f> Job<'f> {
@@ -37,9 +56,28 @@ impl<'f> Job<'f> {
             Dtype::F16 => DType::F16,
             Dtype::Bf16 => DType::BF16,
         };
-        let weights = Checkpoint::open(&flags.weights)?;
+        let weights = Weights::open(flags)?;
         let input = TensorFile::open(&flags.input, &device)?;
         Ok(Self { flags, weights, input, device, dtype })
+    }
+
+    /// The weights; for a GGUF file see [`Self::gguf`].
+    pub fn weights(&self) -> Result<&Checkpoint, Error> {
+        match &self.weights {
+            Weights::Checkpoint(checkpoint) => Ok(checkpoint),
+            Weights::Gguf(path) => {
+                let reason = format!("{} is a GGUF file", path.display());
+                Err(Error::Setting { name: "--weights".into(), reason })
+            }
+        }
+    }
+
+    /// The GGUF file that holds weights and configuration, where one is given.
+    pub fn gguf(&self) -> Option<&Path> {
+        match &self.weights {
+            Weights::Checkpoint(_) => None,
+            Weights::Gguf(path) => Some(path),
+        }
     }
 
     /// Flags of single networks.

@@ -6,16 +6,27 @@ use candle_core::{DType, Tensor};
 
 use super::{Forward, Job, Outputs};
 
-/// Loads the language model of a job.
+/// Loads the language model of a job: from a GGUF file, which holds its configuration, or from anything else.
 pub fn load(job: &Job) -> Result<(Llama, Config), Error> {
+    if let Some(path) = job.gguf() {
+        if job.dtype != DType::F32 {
+            let reason = "a GGUF file's weights keep their type and run with f32 hidden states".into();
+            return Err(Error::Setting { name: "--dtype".into(), reason });
+        }
+        return Ok(Llama::load_gguf(path, &job.device)?);
+    }
     let config: Config = job.config()?;
-    let network = job.weights.load(&KEYS, job.dtype, &job.device, |vb| Llama::load(vb, &config))?;
+    let network = job.weights()?.load(&KEYS, job.dtype, &job.device, |vb| Llama::load(vb, &config))?;
     Ok((network, config))
 }
 
-/// `input_ids` (b, t), each inside the vocabulary.
-pub fn input_ids(job: &Job, config: &Config) -> Result<Tensor, Error> {
+/// `input_ids` (b, t), each inside the vocabulary. Where `mask` has padding they may be anything, and become 0.
+pub fn input_ids(job: &Job, config: &Config, mask: Option<&Tensor>) -> Result<Tensor, Error> {
     let ids = job.input.integers("input_ids", 2)?;
+    let ids = match mask {
+        Some(mask) => mask.ne(0_i64)?.where_cond(&ids, &ids.zeros_like()?)?,
+        None => ids,
+    };
     let vocabulary = 0..config.vocab_size as i64;
     if let Some(id) = ids.flatten_all()?.to_vec1::<i64>()?.iter().find(|id| !vocabulary.contains(id)) {
         return Err(job
@@ -44,8 +55,9 @@ pub fn attention_mask(job: &Job, (b, t): (usize, usize)) -> Result<Option<Tensor
 
 pub fn prepare(job: &Job) -> Result<Forward, Error> {
     let (network, config) = load(job)?;
-    let ids = input_ids(job, &config)?;
-    let mask = attention_mask(job, ids.dims2()?)?;
+    let shape = job.input.integers("input_ids", 2)?.dims2()?;
+    let mask = attention_mask(job, shape)?;
+    let ids = input_ids(job, &config, mask.as_ref())?;
     Ok(Box::new(move || {
         let output = network.forward(&network.embed(&ids)?, mask.as_ref())?;
         let named = output.hidden_states.iter().enumerate();

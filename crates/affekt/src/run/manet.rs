@@ -8,16 +8,12 @@ use super::job::outputs;
 use super::{Forward, Job};
 
 pub fn prepare(job: &Job) -> Result<Forward, Error> {
-    if job.device.is_cpu() && job.dtype == DType::BF16 {
-        let reason = "bf16 convolutions do not run on the CPU; use f32 or f16, or a CUDA device".into();
-        return Err(Error::Setting { name: "--dtype".into(), reason });
-    }
-    let mut raw = job.config_or_default::<RawConfig>()?.infer(&job.weights);
+    let mut raw = job.config_or_default::<RawConfig>()?.infer(job.weights()?);
     if let Some(variant) = &job.special().variant {
         raw.variant = variant.parse()?;
     }
     let config = raw.resolve()?;
-    let network = job.weights.load(&KEYS, job.dtype, &job.device, |vb| Manet::load(vb, &config))?;
+    let network = job.weights()?.load(&KEYS, job.dtype, &job.device, |vb| Manet::load(vb, &config))?;
     let images = job.input.floats("images", 4, job.dtype)?; // (b, 3, side, side)
     Ok(Box::new(move || {
         let embedding = network.forward(&images)?.to_dtype(DType::F32)?; // (b, 1024)

@@ -10,7 +10,7 @@ use super::{Forward, Job};
 
 pub fn prepare(job: &Job) -> Result<Forward, Error> {
     let special = job.special();
-    let mut raw: RawConfig = job.config_or_default::<RawConfig>()?.infer(&job.weights);
+    let mut raw: RawConfig = job.config_or_default::<RawConfig>()?.infer(job.weights()?);
     if let Some(compat) = &special.compat {
         raw.compat = compat.parse()?;
     }
@@ -18,7 +18,7 @@ pub fn prepare(job: &Job) -> Result<Forward, Error> {
         raw.mia = Some(mia.parse()?);
     }
     let config = raw.resolve()?;
-    let network = job.weights.load(keys(&config), job.dtype, &job.device, |vb| Sdumc::load(vb, &config))?;
+    let network = job.weights()?.load(keys(&config), job.dtype, &job.device, |vb| Sdumc::load(vb, &config))?;
     let inputs = Sequences {
         audio: sequence(job, Modality::Audio)?,
         text: sequence(job, Modality::Text)?,

@@ -1,0 +1,20 @@
+//! Every network at full size, with drawn weights, beside PyTorch in a process of its own: outputs, time, memory.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`cases`] | what is run, and the bounds |
+//! | [`options`] | the flags of both commands |
+//! | [`programs`] | the two programs that take the same flags: `affekt run`, and `reference.py` on PyTorch |
+//! | [`bench`] | times and memory in turn |
+//! | [`check`] | the outputs |
+//! | [`table`] | what is printed, as a Markdown table |
+
+mod bench;
+mod cases;
+mod check;
+mod options;
+mod programs;
+mod table;
+
+pub use bench::run as bench;
+pub use check::run as check;
