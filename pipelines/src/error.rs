@@ -16,7 +16,7 @@ pub enum Error {
     /// Of face detection.
     #[cfg(feature = "media")]
     #[error(transparent)]
-    Faces(#[from] affekt_faces::Error),
+    Faces(Box<affekt_faces::Error>),
     /// Of weights and bundles.
     #[error(transparent)]
     Weights(#[from] affekt_weights::Error),
@@ -117,6 +117,13 @@ impl From<candle_core::Error> for Error {
     }
 }
 
+#[cfg(feature = "media")]
+impl From<affekt_faces::Error> for Error {
+    fn from(error: affekt_faces::Error) -> Self {
+        Self::Faces(Box::new(error))
+    }
+}
+
 impl From<affekt_manet::Error> for Error {
     fn from(error: affekt_manet::Error) -> Self {
         match error {
@@ -151,7 +158,7 @@ impl Error {
             #[cfg(feature = "media")]
             Self::Media(error) => error,
             #[cfg(feature = "media")]
-            Self::Faces(error) => error,
+            Self::Faces(error) => &**error,
             Self::Weights(error) => error,
             Self::NoFusion(error) => &**error,
             Self::WavLm(error) => error,

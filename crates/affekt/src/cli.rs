@@ -135,7 +135,8 @@ pub struct Faces {
 pub struct Run {
     /// Which network.
     pub network: Network,
-    /// A folder as Hugging Face saves one (config.json, model.safetensors, shards too) or a .safetensors file.
+    /// A folder as Hugging Face saves one (config.json beside model.safetensors or pytorch_model.bin, shards too), or a
+    /// checkpoint file: .safetensors, .pt, .pth, .bin or, for llama and generate, .gguf.
     #[arg(long, value_name = "PATH")]
     pub weights: PathBuf,
     /// Configuration (JSON); by default config.json beside the weights.

@@ -94,7 +94,7 @@ impl Conv2d {
             Some(residual) => (y + residual)?,
             None => y,
         };
-        if finish.relu { y.relu() } else { Ok(y) }
+        if finish.relu { crate::relu::relu(&y) } else { Ok(y) }
     }
 }
 

@@ -12,11 +12,22 @@ use crate::{Checkpoint, Error, KeyTable, memory};
 /// After so many bytes of weights, memory that was freed meanwhile is returned.
 const TRIM_AFTER: usize = 32 << 20;
 
+/// A list of more missing tensors than this says no more: the configuration describes no real network.
+const MOST_MISSING: usize = 10_000;
+
+/// Stand-ins together may be so many times as large as the weights that are there, or [`LEAST_STAND_INS`].
+const STAND_INS_OF_WEIGHTS: usize = 4;
+const LEAST_STAND_INS: usize = 1 << 24;
+
 #[derive(Default)]
 struct Book {
     used: BTreeSet<String>,
     missing: Vec<String>,
     misshapen: Vec<String>,
+    /// Numbers in the tensors of zeros that stand in for missing ones.
+    stand_ins: usize,
+    /// Whether building was given up before everything had been asked for.
+    gave_up: bool,
     /// Bytes read since freed memory was returned.
     read: usize,
     /// The first tensor that could not be read.
@@ -51,7 +62,7 @@ pub(crate) fn load<T>(
     }
     memory::trim();
     // A build that failed has not asked for everything: what it left unused means nothing.
-    let complete = built.is_ok() || !book.missing.is_empty();
+    let complete = !book.gave_up && (built.is_ok() || !book.missing.is_empty());
     let unused = ours.into_iter().filter(|name| !book.used.contains(name) && !keys.is_ignored(name));
     let unused: Vec<String> = if complete { unused.collect() } else { Vec::new() };
     if book.missing.is_empty() && book.misshapen.is_empty() && unused.is_empty() {
@@ -82,17 +93,15 @@ impl SimpleBackend for Ledger {
         dtype: DType,
         device: &Device,
     ) -> candle_core::Result<Tensor> {
-        // A tensor of zeros stands in for one that is missing or misshapen, so that building goes on and the error
-        // can list all of them.
         let Some(published) = self.published.get(name) else {
             self.miss(name, &format!("{name} {:?}", shape.dims()));
-            return Tensor::zeros(shape, dtype, device);
+            return self.stand_in(shape, dtype, device);
         };
         let tensor = self.read(name, published, device)?;
         if tensor.shape() != &shape {
             let (got, wanted) = (tensor.dims(), shape.dims());
             self.book().misshapen.push(format!("{name} {got:?} instead of {wanted:?}"));
-            return Tensor::zeros(shape, dtype, device);
+            return self.stand_in(shape, dtype, device);
         }
         tensor.to_dtype(dtype)
     }
@@ -126,6 +135,22 @@ impl Ledger {
             memory::trim();
         }
         Ok(tensor)
+    }
+
+    /// A tensor of zeros stands in for one that is missing or misshapen, so that building goes on and the error can
+    /// list all of them: as long as the configuration asks for anything like the weights that are there.
+    fn stand_in(&self, shape: Shape, dtype: DType, device: &Device) -> candle_core::Result<Tensor> {
+        let count = |dims: &[usize]| dims.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
+        let present =
+            self.checkpoint.shapes().filter_map(|(_, dims)| count(dims)).fold(0, usize::saturating_add);
+        let most = present.saturating_mul(STAND_INS_OF_WEIGHTS).max(LEAST_STAND_INS);
+        let mut book = self.book();
+        book.stand_ins = book.stand_ins.saturating_add(count(shape.dims()).unwrap_or(usize::MAX));
+        if book.stand_ins > most || book.missing.len() > MOST_MISSING {
+            book.gave_up = true;
+            candle_core::bail!("the configuration asks for far more weights than there are");
+        }
+        Tensor::zeros(shape, dtype, device)
     }
 
     fn miss(&self, name: &str, described: &str) {

@@ -49,6 +49,26 @@ fn whole_and_sharded_folders_load_alike() {
 }
 
 #[test]
+fn a_configuration_out_of_all_proportion_ends_soon_and_small() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    save(&file, &[("bias", &[1.0, 2.0])]);
+    let checkpoint = Checkpoint::open(&file).unwrap();
+    let load = |layers: usize, width: usize| {
+        let build = |vb: candle_nn::VarBuilder| {
+            (0..layers).try_for_each(|layer| vb.pp(layer).get((width, width), "weight").map(drop))
+        };
+        match checkpoint.load(&KEYS, DType::F32, &Device::Cpu, build) {
+            Err(Error::Keys { missing, unused, .. }) => (missing.len(), unused),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(load(1, 1 << 60), (1, vec![]), "more numbers than fit any memory");
+    assert_eq!(load(usize::MAX, 1), (10_001, vec![]), "more layers than anyone waits for");
+    assert_eq!(load(3, 2), (3, vec!["bias".to_owned()]));
+}
+
+#[test]
 fn every_key_that_does_not_fit_is_listed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("model.safetensors");

@@ -42,10 +42,6 @@ pub struct Output {
 
 impl Llama {
     /// Loads the weights that [`crate::KEYS`] names.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "every network takes its VarBuilder by value, as candle's do"
-    )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let device = vb.device().clone();
         let rope = Rope::new(cfg.head_dim, cfg.rope_theta, Pairs::Halves, &device)?;
@@ -53,7 +49,8 @@ impl Llama {
     }
 
     pub(crate) fn from_source(source: &Source, rope: Rope, cfg: &Config) -> Result<Self> {
-        let layers = (0..cfg.num_hidden_layers).map(|at| Block::load(&source.pp("layers").pp(at), cfg));
+        let layers =
+            (0..cfg.num_hidden_layers).map(|at| Block::load(&source.pp(&format!("layers.{at}")), cfg));
         let layers = layers.collect::<Result<_>>()?;
         let norm = source.pp("norm").norm(cfg)?;
         let (embed_tokens, lm_head) = source.ends(cfg)?;

@@ -2,6 +2,7 @@
 
 use affekt_nn::finite::{Gate, gated};
 use affekt_nn::linear::Linear;
+use affekt_nn::relu::relu;
 use affekt_weights::{Checkpoint, KeyTable};
 use candle_core::{Module, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -92,7 +93,7 @@ impl Projector {
             gate.check(|| "the input features".into(), &stacked)?;
             let hidden = self.linear1.forward(&stacked)?; // (b, t / k, hidden_dim)
             let hidden = gate.pass(|| "linear1".into(), hidden)?;
-            let projected = gate.pass(|| "linear2".into(), self.linear2.forward(&hidden.relu()?)?)?; // (b, t / k, llm_dim)
+            let projected = gate.pass(|| "linear2".into(), self.linear2.forward(&relu(&hidden)?)?)?; // (b, t / k, llm_dim)
             Ok((projected, hidden))
         };
         // ReLU would hide a NaN.

@@ -42,11 +42,12 @@ pub(crate) enum Embeddings {
 }
 
 impl Source<'_> {
-    pub fn pp(&self, name: impl ToString) -> Self {
+    /// The place `name` below this one.
+    pub fn pp(&self, name: &str) -> Self {
         match self {
-            Self::Dense(vb) => Self::Dense(vb.pp(name.to_string())),
+            Self::Dense(vb) => Self::Dense(vb.pp(name)),
             Self::Blocks { tensors, device, place } => {
-                Self::Blocks { tensors, device, place: format!("{place}{}.", name.to_string()) }
+                Self::Blocks { tensors, device, place: format!("{place}{name}.") }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A quantised Llama from a GGUF file, against the golden of `gguf.py`, and files that lie.
+//! A quantised Llama from a GGUF file, against the golden of `golden_gguf.py`, and files that lie.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ Run: `python golden.py`; rewrites golden/ beside this file.
 import json
 from pathlib import Path
 
+import golden_gguf
 import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -206,6 +207,7 @@ def main():
     cases("mha", mha, plan)
     cases("gqa", gqa, [(70, 4, 12, PAPER, {}), (71, 4, 12, SUM, {"ids": True}), (72, 3, 10, PAPER, {"eos": [2, 5]})])
     projector(80)
+    golden_gguf.main()
 
 
 if __name__ == "__main__":

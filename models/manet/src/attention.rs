@@ -3,6 +3,7 @@
 use affekt_nn::conv2d::Finish;
 use affekt_nn::linear::Linear;
 use affekt_nn::maps;
+use affekt_nn::relu::relu;
 use candle_core::{Module, Result, Tensor};
 use candle_nn::{VarBuilder, ops::sigmoid};
 
@@ -41,7 +42,7 @@ impl Cbam {
     /// Sigmoid of the sum of one MLP over the channels' means and their maxima: (b, c).
     fn channel_gate(&self, x: &Tensor) -> Result<Tensor> {
         let pooled = maps::mean_and_max(x)?; // (2, b, c)
-        let inner = self.squeeze.forward(&pooled)?.relu()?; // (2, b, c / 16)
+        let inner = relu(&self.squeeze.forward(&pooled)?)?; // (2, b, c / 16)
         sigmoid(&self.excite.forward(&inner)?.sum(0)?) // (b, c)
     }
 }

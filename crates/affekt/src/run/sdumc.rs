@@ -18,7 +18,8 @@ pub fn prepare(job: &Job) -> Result<Forward, Error> {
         raw.mia = Some(mia.parse()?);
     }
     let config = raw.resolve()?;
-    let network = job.weights()?.load(keys(&config), job.dtype, &job.device, |vb| Sdumc::load(vb, &config))?;
+    let network =
+        job.weights()?.load(keys(&config), job.dtype, &job.device, |vb| Sdumc::load(vb, &config))?;
     let inputs = Sequences {
         audio: sequence(job, Modality::Audio)?,
         text: sequence(job, Modality::Text)?,

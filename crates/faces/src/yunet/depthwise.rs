@@ -3,6 +3,7 @@
 //! Candle's convolution makes one matrix product for each group of channels; here every channel is a group. With the
 //! channels last, 16 of them are one or two vectors, and the nine taps of a pixel are summed up in registers.
 
+use affekt_nn::relu::relu;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
@@ -51,7 +52,7 @@ impl Depthwise {
             let seen = padded.narrow(1, tap / 3, height)?.narrow(2, tap % 3, width)?; // (b, h, w, c)
             sum = (sum + seen.broadcast_mul(&self.weight.get(tap)?)?)?;
         }
-        if self.relu { sum.relu() } else { Ok(sum) }
+        if self.relu { relu(&sum) } else { Ok(sum) }
     }
 }
 

@@ -64,7 +64,7 @@ fn max_and_mean(x: &[f32]) -> (f32, f32) {
 /// ReLU(x * gate + residual), with a gate (b, h, w, 1) for each place: (b, h, w, c) -> (b, h, w, c).
 pub fn scale_places(x: &Tensor, gate: &Tensor, residual: &Tensor) -> Result<Tensor> {
     if !on_cpu(x) {
-        return (x.broadcast_mul(gate)? + residual)?.relu();
+        return crate::relu::relu(&(x.broadcast_mul(gate)? + residual)?);
     }
     let (x_read, gate_read, residual_read) = (readable(x)?, readable(gate)?, readable(residual)?);
     let ((x_storage, x_layout), (gate_storage, gate_layout), (residual_storage, residual_layout)) =

@@ -7,7 +7,7 @@ use super::{Filled, View, on_cpu, places, readable, relu};
 /// ReLU(x) + y: (b, h, w, c) -> (b, h, w, c).
 pub fn relu_plus(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     if !on_cpu(x) {
-        return x.relu()? + y;
+        return crate::relu::relu(x)? + y;
     }
     let (x_read, y_read) = (readable(x)?, readable(y)?);
     let ((x_storage, x_layout), (y_storage, y_layout)) =
@@ -29,7 +29,7 @@ pub fn relu_plus(x: &Tensor, y: &Tensor) -> Result<Tensor> {
 /// (b, h, w, c / n), n of them; the result is (b, h, w, c).
 pub fn join_chunks(first: &[Tensor], second: &[Tensor], residual: &Tensor) -> Result<Tensor> {
     if !on_cpu(residual) {
-        return ((Tensor::cat(first, 3)? + Tensor::cat(second, 3)?)? + residual)?.relu();
+        return crate::relu::relu(&((Tensor::cat(first, 3)? + Tensor::cat(second, 3)?)? + residual)?);
     }
     let read = |chunks: &[Tensor]| chunks.iter().map(readable).collect::<Result<Vec<_>>>();
     let (first, second, residual_read) = (read(first)?, read(second)?, readable(residual)?);

@@ -76,7 +76,7 @@ pub fn run(bundle: Option<&str>, global: &Global) -> ExitCode {
 }
 
 fn list(bundle: &Bundle) -> Result<Listed<'_>, Error> {
-    let files: Vec<Row> = bundle.files()?.into_iter().map(|state| row(bundle, state)).collect();
+    let files: Vec<Row> = bundle.files()?.iter().map(|state| row(bundle, state)).collect();
     let manifest = bundle.manifest();
     Ok(Listed {
         bundle: bundle.handle(),
@@ -88,7 +88,7 @@ fn list(bundle: &Bundle) -> Result<Listed<'_>, Error> {
     })
 }
 
-fn row<'b>(bundle: &'b Bundle, state: FileState<'b>) -> Row<'b> {
+fn row<'b>(bundle: &'b Bundle, state: &FileState<'b>) -> Row<'b> {
     let target = bundle.manifest().networks.iter().find(|(_, files)| files.weights == [state.path]);
     Row {
         path: state.path,

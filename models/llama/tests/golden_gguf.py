@@ -3,24 +3,20 @@
 Reference: gguf 0.19 (GGUFWriter; `quants.dequantize`), transformers 5.23 (LlamaForCausalLM, eager attention) on PyTorch
 2.15, CPU, f32, 1 thread. Blocks are drawn at random, seed 90, every type that the reader supports among them; q and k
 rows are permuted as llama.cpp's conversion does it. Tolerance of the tests: 1e-4 relative.
-Run: `python gguf.py` (packages: crates/testkit/requirements.txt and gguf); rewrites golden/ beside this file.
+Run: `python golden_gguf.py`, or golden.py, which runs this too; rewrites golden/ beside this file.
 """
 
-import importlib
-import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != HERE.resolve()]
-gguf = importlib.import_module("gguf")
-np = importlib.import_module("numpy")
-torch = importlib.import_module("torch")
-from gguf import GGMLQuantizationType as Type  # noqa: E402
-from gguf import quants  # noqa: E402
-from safetensors.torch import save_file  # noqa: E402
-from transformers import LlamaConfig, LlamaForCausalLM  # noqa: E402
+import gguf
+import numpy as np
+import torch
+from gguf import GGMLQuantizationType as Type
+from gguf import quants
+from safetensors.torch import save_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
-OUT = HERE / "golden"
+OUT = Path(__file__).parent / "golden"
 WIDTH, INNER, HEADS, KV_HEADS, VOCAB = 256, 256, 4, 1, 32
 HEAD = WIDTH // HEADS
 torch.set_num_threads(1)
