@@ -1,5 +1,4 @@
 //! The released checkpoint's layout: `epoch`, `state_dict`, `optimizer`, every name after `model.`.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::path::{Path, PathBuf};
 
