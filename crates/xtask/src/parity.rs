@@ -5,8 +5,8 @@
 //! | [`cases`] | what is run, and the bounds |
 //! | [`options`] | the flags of both commands |
 //! | [`programs`] | the two programs that take the same flags: `affekt run`, and `reference.py` on PyTorch |
-//! | [`bench`] | times and memory in turn |
-//! | [`check`] | the outputs |
+//! | [`mod@bench`] | times and memory in turn |
+//! | [`mod@check`] | the outputs |
 //! | [`table`] | what is printed, as a Markdown table |
 
 mod bench;
