@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use affekt_nn::conv2d::{Conv2d, Finish};
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const FACES: usize = 8;
@@ -23,7 +23,7 @@ const SHAPES: [(&str, usize, usize, usize, usize, usize); 7] = [
 ];
 
 fn noise(shape: &[usize]) -> Tensor {
-    Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+    affekt_testkit::noise(0.0, 1.0, shape)
 }
 
 fn convolutions(criterion: &mut Criterion) {

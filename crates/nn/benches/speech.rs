@@ -22,7 +22,7 @@ const SAMPLES: usize = 128_000;
 const EPS: f64 = 1e-5;
 
 fn noise(shape: &[usize]) -> Tensor {
-    Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+    affekt_testkit::noise(0.0, 1.0, shape)
 }
 
 /// Both forms of one piece, one after the other.

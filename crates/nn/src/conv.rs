@@ -250,7 +250,7 @@ mod tests {
     const TYPES: [(DType, f64); 3] = [(DType::F32, 1e-5), (DType::F16, 2e-2), (DType::BF16, 2e-1)];
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     fn wide(x: &Tensor) -> Tensor {

@@ -105,7 +105,7 @@ mod tests {
     use candle_core::Device;
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     fn numbers(x: &Tensor) -> Vec<f32> {

@@ -136,7 +136,7 @@ mod tests {
     use affekt_testkit::assert_close;
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     fn cast(x: &Tensor, dtype: DType) -> Tensor {
@@ -161,7 +161,7 @@ mod tests {
             let got = gated_attention(&qkv, &gates, &positions, None).unwrap();
             // A mean over many values is small beside them.
             assert_close("f32", &got, &want, 3e-5);
-            for (dtype, tolerance) in [(DType::F16, 2e-2), (DType::BF16, 2e-1)] {
+            for (dtype, tolerance) in [(DType::F16, 5e-2), (DType::BF16, 3e-1)] {
                 let bias = PositionBias::new(&cast(&bias, dtype)).unwrap();
                 let got = gated_attention(&cast(&qkv, dtype), &cast(&gates, dtype), &bias, None).unwrap();
                 assert_close(

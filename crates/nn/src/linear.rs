@@ -138,10 +138,10 @@ impl Module for Linear {
 mod tests {
     use super::*;
     use affekt_testkit::assert_close;
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     #[test]

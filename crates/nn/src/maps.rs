@@ -35,7 +35,7 @@ mod tests {
     use candle_core::{D, Device, Result, Tensor};
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     /// Maps of many sizes, and views of larger ones.

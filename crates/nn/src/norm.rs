@@ -147,7 +147,7 @@ mod tests {
     use candle_core::Device;
 
     fn norm(width: usize, dtype: DType) -> LayerNorm {
-        let noise = || Tensor::randn(1f32, 1., width, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let noise = || affekt_testkit::noise(1.0, 1.0, width).to_dtype(dtype).unwrap();
         LayerNorm { weight: noise(), bias: noise(), eps: 1e-5 }
     }
 
@@ -161,7 +161,7 @@ mod tests {
             (48, DType::BF16, 4e-2),
         ] {
             let norm = norm(width, dtype);
-            let x = Tensor::randn(3f32, 2., (2, width, 45), &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+            let x = affekt_testkit::noise(3.0, 2.0, (2, width, 45)).to_dtype(dtype).unwrap();
             let x = x.transpose(1, 2).unwrap();
             let cast = |x: &Tensor, dtype| x.to_dtype(dtype).unwrap();
             let (double, wide) = (|x: &Tensor| cast(x, DType::F64), |x: &Tensor| cast(x, DType::F32));

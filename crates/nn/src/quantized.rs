@@ -126,7 +126,7 @@ mod tests {
             GgmlDType::Q6K,
         ];
         for dtype in dtypes {
-            let dense = Tensor::randn(0f32, 1.0, (70, 768), &Device::Cpu).unwrap();
+            let dense = affekt_testkit::noise(0.0, 1.0, (70, 768));
             let stored = QTensor::quantize(&dense, dtype).unwrap();
             let restored = stored.dequantize(&Device::Cpu).unwrap();
             let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
@@ -135,7 +135,7 @@ mod tests {
             let want = restored.index_select(&ids, 0).unwrap();
             assert_close(&format!("{dtype:?} rows"), &weight.rows(&ids).unwrap(), &want, 1e-6);
             for rows in [1, 2, 4, 7, 8, 9, 33] {
-                let x = Tensor::randn(0f32, 1.0, (rows, 768), &Device::Cpu).unwrap();
+                let x = affekt_testkit::noise(0.0, 1.0, (rows, 768));
                 let want = x.matmul(&restored.t().unwrap()).unwrap();
                 assert_close(&format!("{dtype:?} by {rows}"), &weight.forward(&x).unwrap(), &want, 1e-5);
             }

@@ -71,8 +71,8 @@ mod tests {
     #[test]
     fn it_is_candles() {
         for width in [7, 64, 770] {
-            let weight = Tensor::randn(1f32, 0.2, width, &Device::Cpu).unwrap();
-            let x = Tensor::randn(0f32, 3.0, (3, 40, width), &Device::Cpu).unwrap();
+            let weight = affekt_testkit::noise(1.0, 0.2, width);
+            let x = affekt_testkit::noise(0.0, 3.0, (3, 40, width));
             let want = candle_nn::ops::rms_norm(&x, &weight, 1e-5).unwrap();
             let norm = RmsNorm::new(weight, 1e-5);
             assert_close("norm", &norm.forward(&x).unwrap(), &want, 1e-5);

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn it_is_candles_however_the_pairs_lie() {
-        let noise = |shape: &[usize]| Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap();
+        let noise = |shape: &[usize]| affekt_testkit::noise(0.0, 1.0, shape);
         let (heads, angles) = (noise(&[2, 11, 3, 24]), noise(&[11, 12]));
         let (cos, sin) = (angles.cos().unwrap(), angles.sin().unwrap());
         let want = candle_nn::rotary_emb::rope_thd(&heads, &cos, &sin).unwrap();

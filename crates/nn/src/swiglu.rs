@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn it_is_silu_times_up() {
-        let noise = |scale| Tensor::randn(0f32, scale, (3, 7, 1200), &Device::Cpu).unwrap();
+        let noise = |scale| affekt_testkit::noise(0.0, scale, (3, 7, 1200));
         let (gate, up) = (noise(4.0), noise(1.0));
         let want = (gate.silu().unwrap() * &up).unwrap();
         assert_close("swiglu", &swiglu(&gate, &up).unwrap(), &want, 1e-6);

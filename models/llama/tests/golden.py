@@ -11,7 +11,6 @@ Run: `python golden.py`; rewrites golden/ beside this file.
 import json
 from pathlib import Path
 
-import golden_gguf
 import torch
 from safetensors.torch import save_file
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -207,6 +206,9 @@ def main():
     cases("mha", mha, plan)
     cases("gqa", gqa, [(70, 4, 12, PAPER, {}), (71, 4, 12, SUM, {"ids": True}), (72, 3, 10, PAPER, {"eos": [2, 5]})])
     projector(80)
+    # Here, because others take the references above at any size, and not all of them have the package `gguf`.
+    import golden_gguf
+
     golden_gguf.main()
 
 

@@ -13,7 +13,7 @@ fn drawn(cfg: &Config) -> (VarMap, Sdumc) {
 
 fn random(widths: [usize; 3]) -> Sequences {
     let sequence = |width| {
-        let rows = Tensor::randn(0f32, 1.0, (2, 5, width), &Device::Cpu).unwrap();
+        let rows = affekt_testkit::noise(0.0, 1.0, (2, 5, width));
         Sequence::padded(rows, &[5, 3]).unwrap()
     };
     Sequences { audio: sequence(widths[0]), text: sequence(widths[1]), video: sequence(widths[2]) }

@@ -161,10 +161,9 @@ fn add(sum: &mut [f32; LANES], values: &[f32; LANES], weights: &[f32; LANES]) {
 mod tests {
     use super::*;
     use affekt_testkit::assert_close;
-    use candle_core::Device;
 
     fn noise(shape: &[usize]) -> Tensor {
-        Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap()
+        affekt_testkit::noise(0.0, 1.0, shape)
     }
 
     #[test]

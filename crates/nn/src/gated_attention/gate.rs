@@ -94,12 +94,12 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 mod tests {
     use super::*;
     use affekt_testkit::assert_close;
-    use candle_core::{DType, Device};
+    use candle_core::DType;
 
     #[test]
     fn the_kernel_is_what_candle_composes() {
         for (heads, width) in [(3, 64), (4, 8), (2, 19)] {
-            let noise = |shape: &[usize]| Tensor::randn(0f32, 1., shape, &Device::Cpu).unwrap();
+            let noise = |shape: &[usize]| affekt_testkit::noise(0.0, 1.0, shape);
             let (weight, bias, constant) = (noise(&[2, width]), noise(&[2]), noise(&[heads]));
             let x = noise(&[2, 21, heads * width]);
             let cast = |x: &Tensor, dtype| x.to_dtype(dtype).unwrap();

@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn it_is_attention_over_what_was_gathered() {
-        let noise = |shape| Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap();
+        let noise = |shape| affekt_testkit::noise(0.0, 1.0, shape);
         for (kv_heads, head_dim) in [(4, 64), (2, 24)] {
             let mut cache = KvCache::new(1);
             let append = |cache: &mut KvCache, rows, t| {
@@ -147,7 +147,7 @@ mod tests {
                 cache.reorder(&rows).unwrap();
                 append(&mut cache, 3, 1);
             }
-            let queries = Tensor::randn(0f32, 1.0, (3, 4, head_dim), &Device::Cpu).unwrap();
+            let queries = affekt_testkit::noise(0.0, 1.0, (3, 4, head_dim));
             let got = cache.attend(0, &queries).unwrap();
             let doubled = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
             let (keys, values) = cache.gather(0).unwrap();
