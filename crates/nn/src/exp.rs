@@ -37,23 +37,31 @@ pub fn exp(x: f32) -> f32 {
     if x > HIGHEST { f32::INFINITY } else { e }
 }
 
+/// Numbers side by side in a vector loop; sums of several lanes do not wait for each other.
+pub(crate) const LANES: usize = 16;
+
+/// The largest number of `row`. A NaN is not greater than anything: it falls out here, and comes back through a sum.
+#[inline(always)]
+pub(crate) fn largest(row: &[f32]) -> f32 {
+    let mut tops = [f32::NEG_INFINITY; LANES];
+    let mut blocks = row.chunks_exact(LANES);
+    for block in &mut blocks {
+        for lane in 0..LANES {
+            tops[lane] = if block[lane] > tops[lane] { block[lane] } else { tops[lane] };
+        }
+    }
+    tops.iter().chain(blocks.remainder()).fold(f32::NEG_INFINITY, |top, &x| top.max(x))
+}
+
 /// The largest number of `row` and the logarithm of the sum of e^(x - largest): log-softmax of x is their difference,
 /// (x - largest) - logarithm. The logarithm is not finite where a number is NaN or infinity, or none is finite.
 pub fn log_sum_exp(row: &[f32]) -> (f32, f32) {
     /// Vector loops sum so many numbers in lanes of f32; the rest of the sum is in f64.
     const PART: usize = 1024;
-    const LANES: usize = 16;
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            let mut tops = [f32::NEG_INFINITY; LANES];
-            let mut blocks = row.chunks_exact(LANES);
-            for block in &mut blocks {
-                for lane in 0..LANES {
-                    tops[lane] = if block[lane] > tops[lane] { block[lane] } else { tops[lane] };
-                }
-            }
-            let top = tops.iter().chain(blocks.remainder()).fold(f32::NEG_INFINITY, |top, &x| top.max(x));
+            let top = largest(row);
             let mut sum = 0f64;
             for part in row.chunks(PART) {
                 let mut sums = [0f32; LANES];

@@ -4,10 +4,7 @@ use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, Layout, Result, Ten
 use pulp::Arch;
 use rayon::prelude::*;
 
-use crate::exp::exp;
-
-/// Numbers side by side in a vector loop; sums of several lanes do not wait for each other.
-const LANES: usize = 16;
+use crate::exp::{LANES, exp, largest};
 
 /// Softmax over the keys of `scores` (b, heads, queries, keys), to which `mask` (1 or b, 1, queries, keys), f32, is
 /// added. In f32 whatever the scores' type; without a backward pass.
@@ -89,15 +86,7 @@ fn numbers<'s>(storage: &'s mut CpuStorage, layout: &Layout) -> Result<&'s mut [
 /// Softmax of one row in place. NaN anywhere makes all of it NaN.
 #[inline(always)]
 pub(crate) fn softmax(row: &mut [f32]) {
-    let mut tops = [f32::NEG_INFINITY; LANES];
-    let mut blocks = row.chunks_exact(LANES);
-    for block in &mut blocks {
-        for lane in 0..LANES {
-            // A NaN is not greater: it falls out here and comes back through the sum.
-            tops[lane] = if block[lane] > tops[lane] { block[lane] } else { tops[lane] };
-        }
-    }
-    let top = tops.iter().chain(blocks.remainder()).fold(f32::NEG_INFINITY, |top, &x| top.max(x));
+    let top = largest(row);
     let mut sums = [0f32; LANES];
     let mut blocks = row.chunks_exact_mut(LANES);
     for block in &mut blocks {
