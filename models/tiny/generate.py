@@ -168,7 +168,10 @@ normalize = "hf"
 
 [features.video]
 network = "manet"
-faces = ["rustface-0.1.7-288", "track-10hz-smooth3-v1", "crop-box-112-v1"]
+faces = [
+    ["yunet-n-320", "track-10hz-smooth3-v2", "align-five-112-v1"],
+    ["rustface-0.1.7-288", "track-10hz-smooth3-v2", "crop-box-112-v1"],
+]
 size = 224
 
 [features.text]

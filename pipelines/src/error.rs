@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use affekt_core::feature::BadLayerRule;
-use affekt_core::{ErrorKind, Explain, Seconds};
+use affekt_core::{ErrorKind, Explain};
 use affekt_nn::finite::NotFinite;
 
 /// Errors of the flows: those of the stages, passed on, and a few of their own.
@@ -84,16 +84,6 @@ pub enum Error {
         name: String,
         /// Why.
         reason: String,
-    },
-    /// More than is taken at once.
-    #[error("{path}: {seconds} to judge, but at most {most} are taken at once", path = path.display())]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// Duration of the span.
-        seconds: Seconds,
-        /// The limit.
-        most: Seconds,
     },
     /// Neither voice, nor face, nor words.
     #[error("{path}: there is nothing to judge: no voice, no face and no words", path = path.display())]
@@ -180,7 +170,6 @@ impl Explain for Error {
             Self::NotFinite(found) if found.in_input() => ErrorKind::BadInput,
             Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
             Self::Transcript { .. } => ErrorKind::BadTranscript,
-            Self::TooLong { .. } => ErrorKind::TooLong,
             Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
             other => other.inner().map_or(ErrorKind::Internal, Explain::kind),
         }
@@ -191,9 +180,6 @@ impl Explain for Error {
             Self::Device { .. } => "use auto, cpu, or cuda:INDEX with an affekt built with CUDA".into(),
             Self::Transcript { .. } => {
                 "give the words themselves, or @FILE with UTF-8 text, SRT, WebVTT or MOSEI lines".into()
-            }
-            Self::TooLong { most, .. } => {
-                format!("name a part of it with --start and --end, at most {} s long", most.0)
             }
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
             Self::NoFusion(error) => {

@@ -7,19 +7,24 @@
 //! | [`networks`] | a bundle's networks, loaded on a device |
 //! | [`tokenizer`] | from words to token ids and back |
 //! | [`transcript`] | words from the command line or a file, for a span of time |
+//! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
 //! | `predict` | a media file in, its valence out (feature `media`) |
+//! | `finder` | what finds faces (feature `media`) |
 //! | [`device`] | `auto`, `cpu`, `cuda:1` |
 //! | [`error`] | [`Error`] |
 
 pub mod device;
 pub mod error;
 pub mod features;
+#[cfg(feature = "media")]
+pub mod finder;
 pub mod networks;
 #[cfg(feature = "media")]
 pub mod predict;
 pub mod recipe;
 pub mod tokenizer;
 pub mod transcript;
+pub mod windows;
 
 pub use error::Error;
 pub use networks::Networks;

@@ -6,6 +6,7 @@
 
 mod build;
 
+use affekt_core::FeatureSpec;
 use affekt_llama::Llama;
 use affekt_llama::slam::Projector;
 use affekt_manet::Manet;
@@ -19,12 +20,12 @@ use crate::Error;
 use crate::recipe::{Recipes, Widths};
 use crate::tokenizer::Tokenizer;
 pub use build::Form;
-use build::Source;
+pub(crate) use build::Source;
 
 /// The name of the fusion model in a bundle; the encoders are named by the recipes.
 const FUSION: &str = "sdumc";
 /// The name of the face detector in a bundle that has one.
-const DETECTOR: &str = "yunet";
+pub(crate) const DETECTOR: &str = "yunet";
 
 /// Everything that turns a clip into a valence.
 pub struct Networks {
@@ -50,6 +51,9 @@ pub struct Networks {
     pub tokenizer: Tokenizer,
     /// Fusion model.
     pub sdumc: Sdumc,
+    /// What finds faces.
+    #[cfg(feature = "media")]
+    pub finder: crate::finder::Finder,
 }
 
 impl Networks {
@@ -69,6 +73,8 @@ impl Networks {
         let (projector, frames_per_embedding) = Source::of(bundle, projector, device)?.projector()?;
         let sdumc = Source::of(bundle, FUSION, device)?.sdumc()?;
         let tokenizer = Tokenizer::of(bundle, words)?;
+        #[cfg(feature = "media")]
+        let finder = crate::finder::Finder::of(bundle, &recipes)?;
         let (bundle, device) = (bundle.clone(), device.clone());
         Ok(Self {
             bundle,
@@ -82,6 +88,8 @@ impl Networks {
             eos,
             tokenizer,
             sdumc,
+            #[cfg(feature = "media")]
+            finder,
         })
     }
 
@@ -89,6 +97,28 @@ impl Networks {
     pub fn widths(&self) -> Widths {
         let widths = self.sdumc.config().widths;
         Widths { audio: widths.audio, text: widths.text, video: widths.video }
+    }
+
+    /// The bundle's names of the networks that take part.
+    pub fn names(&self) -> Vec<&str> {
+        let Recipes { audio, video, simulated, .. } = &self.recipes;
+        let mut names = vec![&*audio.network, &*video.network, &*simulated.network, &*simulated.projector, FUSION];
+        #[cfg(feature = "media")]
+        if self.finder.is_of_bundle() {
+            names.push(DETECTOR);
+        }
+        names.dedup();
+        names
+    }
+
+    /// The recipe of every feature, as a cache will keep it.
+    pub fn specs(&self) -> Result<Vec<FeatureSpec>, Error> {
+        #[cfg(feature = "media")]
+        let crops = self.finder.words();
+        // Without media nothing finds faces here; what the bundle prefers stands for it.
+        #[cfg(not(feature = "media"))]
+        let crops = self.recipes.video.faces[0].clone();
+        self.recipes.specs(&self.bundle, &self.widths(), &crops)
     }
 
     /// The numbers inside the network `name`.

@@ -44,8 +44,9 @@ pub struct AudioRecipe {
 pub struct VideoRecipe {
     /// Network name in the bundle.
     pub network: String,
-    /// Detector, tracking and crop, by name and version.
-    pub faces: Vec<String>,
+    /// Ways to find faces that the fusion model takes, the preferred first; each as detector, tracking and crop, by name
+    /// and version.
+    pub faces: Vec<Vec<String>>,
     /// Side of the square picture that the network sees, in pixels.
     pub size: usize,
 }
@@ -130,6 +131,10 @@ impl Recipes {
         if recipes.audio.network != recipes.speech.network {
             return Err(Error::Recipe { reason: "audio and speech name different networks".into() });
         }
+        if recipes.video.faces.iter().any(|way| way.len() != 3) || recipes.video.faces.is_empty() {
+            let reason = "faces of video must list ways of three words each: detector, tracking, crop".into();
+            return Err(Error::Recipe { reason });
+        }
         if recipes.simulated.beams == 0 || recipes.simulated.max_new_tokens == 0 {
             return Err(Error::Recipe {
                 reason: "beams and max_new_tokens of simulated must be at least 1".into(),
@@ -139,14 +144,21 @@ impl Recipes {
     }
 
     /// The spec of every feature that the bundle makes: what a cache will keep it under.
-    pub fn specs(&self, bundle: &Bundle, widths: &Widths) -> Result<Vec<FeatureSpec>, Error> {
+    ///
+    /// `crops` says how the faces are found: one of the ways of [`VideoRecipe::faces`], and the detector's weights.
+    pub fn specs(
+        &self,
+        bundle: &Bundle,
+        widths: &Widths,
+        crops: &[String],
+    ) -> Result<Vec<FeatureSpec>, Error> {
         let audio = |kind, recipe: &AudioRecipe| {
             let preprocessing = vec![DECODE.into(), format!("normalize-{}-v1", recipe.normalize)];
             spec(bundle, kind, &recipe.network, Some(recipe.layers), preprocessing, widths.audio, "20ms")
         };
         let video = {
-            let VideoRecipe { network, faces, size } = &self.video;
-            let mut preprocessing = faces.clone();
+            let VideoRecipe { network, size, .. } = &self.video;
+            let mut preprocessing = crops.to_vec();
             preprocessing.push(format!("resize-{size}-pil-bilinear-v1"));
             spec(bundle, FeatureKind::Video, network, None, preprocessing, widths.video, "frame")?
         };

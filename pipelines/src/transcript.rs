@@ -1,4 +1,29 @@
 //! Words, from the command line or a file: plain text, SRT, WebVTT or MOSEI's segmented format.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `file` | from bytes to text: UTF-8, or UTF-16 with its byte order mark |
+//! | `mosei` | lines `ID___CLIP___START___END___TEXT` |
+//! | `subtitles` | SRT and WebVTT, as strict as is needed to lose no word |
+//! | `markup` | tags and entities of subtitles |
+//! | `words` | where a text may be parted: at spaces, or between characters in scripts without them |
+//! | `share` | the words of timed text for a span |
+//! | `divide` | plain text over windows, by how much is said in each |
+//!
+//! The format is seen from the content: text in which any line is a MOSEI line is MOSEI's, text with a `WEBVTT` header or
+//! a line of two times around `-->` is subtitles, all else is plain. A file called `.srt` or `.vtt` is subtitles, so that
+//! a broken one is not read out as words. No words are lost silently: what a format does not explain is an error that
+//! names its line, or is kept as words.
+
+mod divide;
+mod file;
+mod markup;
+mod mosei;
+mod share;
+mod subtitles;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::path::Path;
 
@@ -11,14 +36,14 @@ use crate::Error;
 pub enum Transcript {
     /// Words without times.
     Plain(String),
-    /// Words with times, in file order.
+    /// Words with times, in the order of their starts; those of equal starts in file order.
     Timed(Vec<Cue>),
 }
 
-/// Words said between two times.
+/// Words said between two times. Those of a cue that ends where or before it starts are all said at its start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cue {
-    /// First instant.
+    /// First instant; from a file it is never negative.
     pub start: Seconds,
     /// First instant after it.
     pub end: Seconds,
@@ -28,6 +53,9 @@ pub struct Cue {
 
 impl Transcript {
     /// Reads the argument of `--transcript`: `@FILE`, or the words themselves.
+    ///
+    /// # Errors
+    /// [`Error::Transcript`], naming the file or the text, where it cannot be read or has no words.
     pub fn from_argument(argument: &str) -> Result<Self, Error> {
         match argument.strip_prefix('@') {
             Some(file) => Self::read(Path::new(file)),
@@ -35,26 +63,38 @@ impl Transcript {
                 name: argument.into(),
                 reason: "speech recognition is not built into this version".into(),
             }),
-            None => Self::parse(argument, "the text given"),
+            None => Self::parse(argument, false).map_err(|reason| failed("the text given", reason)),
         }
     }
 
-    /// Reads a file; its format is seen from its content.
+    /// Reads a file of at most 64 MB in UTF-8, or in UTF-16 with its byte order mark.
+    ///
+    /// # Errors
+    /// [`Error::Transcript`], naming the file and, where it is broken, the line.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let name = path.display().to_string();
-        let failed = |reason: String| Error::Transcript { name: name.clone(), reason };
-        let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|error| failed(format!("it is not UTF-8: {error}")))?;
-        Self::parse(&text, &name)
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let timed = ["srt", "vtt"].iter().any(|known| extension.eq_ignore_ascii_case(known));
+        let parsed = file::read(path).and_then(|text| Self::parse(&text, timed));
+        parsed.map_err(|reason| failed(&path.display().to_string(), reason))
     }
 
-    fn parse(text: &str, name: &str) -> Result<Self, Error> {
-        // Editors on Windows put a byte order mark first and end lines with CR LF.
-        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-        let transcript = mosei(&text).or_else(|| subtitles(&text));
-        let transcript = transcript.map_or_else(|| Self::Plain(text.trim().to_owned()), Self::Timed);
+    /// `timed` where plain text would be a mistake.
+    fn parse(text: &str, timed: bool) -> Result<Self, String> {
+        // Editors put a byte order mark first; Windows ends lines with CR LF, old Macs with CR.
+        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+        let cues = match mosei::cues(&text)? {
+            Some(cues) => Some(cues),
+            None => subtitles::cues(&text)?,
+        };
+        let transcript = match cues {
+            Some(cues) => Self::Timed(in_order(cues)),
+            None if timed && !text.trim().is_empty() => {
+                return Err("it has no line with two times, like 00:00:01,000 --> 00:00:02,500".into());
+            }
+            None => Self::Plain(text.trim().to_owned()),
+        };
         if transcript.is_empty() {
-            return Err(Error::Transcript { name: name.into(), reason: "it has no words".into() });
+            return Err("it has no words".into());
         }
         Ok(transcript)
     }
@@ -62,102 +102,60 @@ impl Transcript {
     fn is_empty(&self) -> bool {
         match self {
             Self::Plain(text) => text.is_empty(),
-            Self::Timed(cues) => cues.iter().all(|cue| cue.text.is_empty()),
+            Self::Timed(cues) => cues.is_empty(),
         }
     }
 
-    /// The words said in `span`: of timed words those whose middle lies in it. `None` where there are none.
+    /// The words said in `span`: those of [`Transcript::words_for`], or the whole of a text without times. `None` where
+    /// there are none.
     pub fn within(&self, span: Span) -> Option<String> {
-        let text = match self {
-            Self::Plain(text) => text.clone(),
-            Self::Timed(cues) => {
-                let inside = |cue: &&Cue| span.contains(Seconds((cue.start.0 + cue.end.0) / 2.0));
-                cues.iter().filter(inside).map(|cue| cue.text.as_str()).collect::<Vec<_>>().join(" ")
-            }
-        };
-        Some(text).filter(|text| !text.trim().is_empty())
-    }
-}
-
-/// `ID___CLIP___START___END___TEXT`, on every line.
-fn mosei(text: &str) -> Option<Vec<Cue>> {
-    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.is_empty() {
-        return None;
-    }
-    lines
-        .into_iter()
-        .map(|line| {
-            let [_, _, start, end, text] = line.splitn(5, "___").collect::<Vec<_>>().try_into().ok()?;
-            let (start, end) = (Seconds(start.trim().parse().ok()?), Seconds(end.trim().parse().ok()?));
-            Some(Cue { start, end, text: text.trim().to_owned() })
-        })
-        .collect()
-}
-
-/// SRT and WebVTT: blocks parted by empty lines; in each a line of two times around `-->`, and the words after it.
-fn subtitles(text: &str) -> Option<Vec<Cue>> {
-    let cues: Vec<Cue> = text.split("\n\n").filter_map(cue).collect();
-    (!cues.is_empty()).then_some(cues)
-}
-
-fn cue(block: &str) -> Option<Cue> {
-    let mut lines = block.lines().skip_while(|line| !line.contains("-->"));
-    let (start, end) = lines.next()?.split_once("-->")?;
-    let start = clock(start)?;
-    // WebVTT puts settings behind the second time.
-    let end = clock(end.split_whitespace().next()?)?;
-    let text = lines.map(without_tags).collect::<Vec<_>>().join(" ");
-    Some(Cue { start, end, text: text.trim().to_owned() })
-}
-
-/// `[HH:]MM:SS.mmm`, with a comma in SRT.
-fn clock(text: &str) -> Option<Seconds> {
-    let text = text.trim().replace(',', ".");
-    let parts: Vec<f64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
-    matches!(parts.len(), 2 | 3).then(|| Seconds(parts.iter().fold(0.0, |sum, part| sum * 60.0 + part)))
-}
-
-fn without_tags(line: &str) -> String {
-    let mut inside = false;
-    let kept = line.chars().filter(|&letter| {
-        let keep = !inside && letter != '<';
-        inside = letter == '<' || (inside && letter != '>');
-        keep
-    });
-    kept.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Transcript {
-        Transcript::parse(text, "test").unwrap()
-    }
-
-    #[test]
-    fn formats_are_seen_from_the_content() {
-        let srt = "1\r\n00:00:01,000 --> 00:00:02,500\r\nhello <i>there</i>\r\n\r\n2\r\n00:00:03,000 --> 00:00:04,000\r\nbye\r\n";
-        let vtt =
-            "WEBVTT\n\n00:01.000 --> 00:02.500 align:start\nhello there\n\n00:03.000 --> 00:04.000\nbye";
-        let mosei = "abc___0___1.0___2.5___hello there\nabc___1___3.0___4.0___bye\n";
-        for text in [srt, vtt, mosei] {
-            let transcript = parse(text);
-            assert_eq!(transcript.within(Span::ALL).unwrap(), "hello there bye");
-            let late = Span::new(Some(2.9), Some(9.0)).unwrap();
-            assert_eq!(transcript.within(late).unwrap(), "bye");
-            assert_eq!(transcript.within(Span::new(Some(8.0), None).unwrap()), None);
+        match self {
+            Self::Plain(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
+            Self::Timed(_) => self.words_for(span),
         }
-        assert_eq!(parse(" I like 2 < 3. "), Transcript::Plain("I like 2 < 3.".into()));
     }
 
-    #[test]
-    fn words_are_needed() {
-        for text in ["", " \n", "abc___0___1.0___2.5___"] {
-            assert!(Transcript::parse(text, "test").is_err(), "{text:?}");
-        }
-        assert!(Transcript::from_argument("auto").unwrap_err().to_string().contains("auto"));
-        assert!(Transcript::from_argument("@absent.txt").unwrap_err().to_string().contains("absent.txt"));
+    /// The words of timed text for a window. A cue goes to the window that holds at least 80% of it; another is divided
+    /// among the windows, its words spaced evenly from its start to its end. Over windows that tile a stretch of time,
+    /// each of its words comes in exactly one, and in order where cues do not overlap.
+    ///
+    /// Times of subtitles run over the end of a recording easily: ask its last window with an open end. `None` where no
+    /// words are said in `window`, and for text without times (see [`Transcript::divide`]).
+    pub fn words_for(&self, window: Span) -> Option<String> {
+        let Self::Timed(cues) = self else { return None };
+        let shares = cues.iter().filter_map(|cue| share::of(cue, window));
+        Some(shares.collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
     }
+
+    /// How many words of timed text [`Transcript::words_for`] leaves out for `span`; in scripts without spaces,
+    /// characters count. 0 for text without times.
+    pub fn outside(&self, span: Span) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Timed(cues) => cues.iter().map(|cue| share::left_out(cue, span)).sum(),
+        }
+    }
+
+    /// Divides text without times over windows, in proportion to how much is said in each (`speech`; negative durations
+    /// and those that are no numbers count as 0): every word comes exactly once, in order. Where nothing is said in any,
+    /// each gets the same. A sentence that ends within three words of a border moves the border to its end. In scripts
+    /// without spaces, characters are divided. `None` where a window gets none; words need at least one window.
+    pub fn divide(text: &str, speech: &[Seconds]) -> Vec<Option<String>> {
+        divide::over(text, speech)
+    }
+}
+
+fn failed(name: &str, reason: String) -> Error {
+    Error::Transcript { name: name.into(), reason }
+}
+
+/// Cues with words, in order of their starts; what lies before the recording is said at its start.
+fn in_order(mut cues: Vec<Cue>) -> Vec<Cue> {
+    cues.retain(|cue| !cue.text.trim().is_empty());
+    for cue in &mut cues {
+        cue.start.0 = cue.start.0.max(0.0);
+        cue.end.0 = cue.end.0.max(0.0);
+    }
+    cues.sort_by(|one, other| one.start.0.total_cmp(&other.start.0));
+    cues
 }

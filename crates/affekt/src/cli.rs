@@ -95,11 +95,12 @@ pub enum Models {
 #[cfg(feature = "media")]
 #[derive(Debug, Args)]
 pub struct Predict {
-    /// Video or audio files.
+    /// Video or audio files, folders of them, patterns such as 'talks/**/*.mp4'.
     #[arg(required = true, value_name = "MEDIA")]
     pub media: Vec<PathBuf>,
-    /// What is said: the words themselves, or @FILE (plain text, SRT, WebVTT or MOSEI's segmented format).
-    #[arg(long, value_name = "TEXT|@FILE")]
+    /// What is said: the words themselves, @FILE (plain text, SRT, WebVTT or MOSEI's segmented format), or @FOLDER with
+    /// such a file for each input, called as it is.
+    #[arg(long, value_name = "TEXT|@FILE|@FOLDER")]
     pub transcript: Option<String>,
     /// Judge from this time on, in seconds.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
@@ -113,6 +114,12 @@ pub struct Predict {
     /// Where networks run: auto, cpu, cuda or cuda:INDEX.
     #[arg(long, default_value = "auto")]
     pub device: String,
+    /// Write a page to look at: key frames, curves over time, attention, words, recipe and digests; one file, no network.
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
+    /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the bundle's detector.
+    #[arg(long, value_name = "WEIGHTS")]
+    pub yunet: Option<PathBuf>,
 }
 
 /// Flags of `faces`.

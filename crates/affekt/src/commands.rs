@@ -5,5 +5,7 @@ pub mod doctor;
 pub mod faces;
 pub mod models;
 #[cfg(feature = "media")]
+mod page;
+#[cfg(feature = "media")]
 pub mod predict;
 pub mod run;

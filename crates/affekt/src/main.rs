@@ -2,6 +2,8 @@
 
 mod cli;
 mod commands;
+#[cfg(feature = "media")]
+mod inputs;
 mod output;
 mod progress;
 mod run;
@@ -13,10 +15,12 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "media")]
+    let started = std::time::Instant::now();
     let Cli { global, command } = Cli::parse();
     match command {
         #[cfg(feature = "media")]
-        Command::Predict(flags) => commands::predict::run(&flags, &global),
+        Command::Predict(flags) => commands::predict::run(&flags, &global, started),
         #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),

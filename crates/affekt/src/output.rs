@@ -25,12 +25,22 @@ pub fn note(text: &str) {
 
 /// Tells why `input` failed: as JSON on stdout, or for people on stderr.
 pub fn failed(input: &str, error: &dyn Explain, as_json: bool) {
-    let failure = Failure::new(input, error);
+    failure(&Failure::new(input, error), as_json);
+}
+
+/// [`failed`] for what is taken down already.
+pub fn failure(failure: &Failure, as_json: bool) {
     if as_json {
-        json(&failure);
+        json(failure);
     } else {
-        note(&text::failure(&failure));
+        note(&text::failure(failure));
     }
+}
+
+/// Columns of the terminal; `None` where the output goes elsewhere.
+#[cfg(feature = "media")]
+pub fn columns() -> Option<usize> {
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 
 /// The exit code of a run over several inputs: 0 all done, 2 some failed, 1 all failed.

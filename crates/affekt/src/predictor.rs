@@ -1,9 +1,12 @@
 //! The main job as a library.
 
+use std::path::Path;
+
 use affekt_core::Reporter;
-use affekt_pipelines::predict::{Request, predict};
+use affekt_pipelines::finder::Finder;
+use affekt_pipelines::predict::{Request, examine, predict};
 use affekt_pipelines::{Error, Networks, device};
-use affekt_report::Prediction;
+use affekt_report::{Exhibit, Prediction};
 
 use crate::bundles;
 
@@ -29,8 +32,24 @@ impl Predictor {
         Ok(Self { networks })
     }
 
+    /// Finds faces by YuNet with the weights in this file instead of the bundle's detector.
+    pub fn with_yunet(mut self, weights: &Path) -> Result<Self, Error> {
+        self.networks.finder = Finder::by(weights, &self.networks.recipes)?;
+        Ok(self)
+    }
+
     /// Judges one recording; `reporter` hears how it goes.
     pub fn predict(&self, request: &Request, reporter: &dyn Reporter) -> Result<Prediction, Error> {
         predict(&self.networks, request, reporter)
+    }
+
+    /// The same with the material for the HTML page, about `pictures` frames among it.
+    pub fn examine(
+        &self,
+        request: &Request,
+        pictures: usize,
+        reporter: &dyn Reporter,
+    ) -> Result<(Prediction, Exhibit), Error> {
+        examine(&self.networks, request, pictures, reporter)
     }
 }

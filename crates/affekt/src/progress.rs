@@ -13,6 +13,7 @@ use crate::output;
 pub struct Progress {
     bar: Option<ProgressBar>,
     verbose: bool,
+    json: bool,
 }
 
 impl Progress {
@@ -27,7 +28,7 @@ impl Progress {
             bar.enable_steady_tick(std::time::Duration::from_millis(120));
             bar
         });
-        Self { bar, verbose: global.verbose }
+        Self { bar, verbose: global.verbose, json: global.json }
     }
 
     /// Clears the line, so that a result can be printed.
@@ -44,8 +45,17 @@ impl Reporter for Progress {
             let line = serde_json::to_string(event).expect("events are plain data");
             output::note(&(line + "\n"));
         }
+        // A window of a long recording is a result, not progress: programs have it as soon as it is there.
+        if self.json && matches!(event, Event::Window { .. }) {
+            output::json(event);
+        }
         let Some(bar) = &self.bar else { return };
         match event {
+            Event::Window { start, end, with_text, without_text, .. } => {
+                let valence = with_text.or(*without_text);
+                let valence = valence.map(|valence| format!(": {valence:+.2}")).unwrap_or_default();
+                bar.println(format!("  {start} to {end}{valence}"));
+            }
             Event::Input { name, index, count } => bar.set_prefix(format!("[{}/{count}] {name}:", index + 1)),
             Event::Started { stage } => bar.set_message(stage.name()),
             Event::Advanced { stage: Stage::Download, done, total: Some(total) } => {

@@ -20,8 +20,6 @@ pub enum ErrorKind {
     NoStreams,
     /// A time span that the recording does not have.
     BadSpan,
-    /// More than this command takes at once.
-    TooLong,
     /// Neither voice, nor face, nor words.
     NothingToJudge,
     /// A transcript that cannot be used.

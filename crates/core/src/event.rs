@@ -58,6 +58,19 @@ pub enum Event {
         /// How many there are.
         count: usize,
     },
+    /// A window of a long recording is judged; times from the start of the recording.
+    Window {
+        /// Name of the input.
+        input: String,
+        /// First instant.
+        start: Seconds,
+        /// First instant after it.
+        end: Seconds,
+        /// Valence with text; `None` without words.
+        with_text: Option<f64>,
+        /// Valence without text; `None` where there is nothing to judge.
+        without_text: Option<f64>,
+    },
     /// A stage begins.
     Started {
         /// Which.

@@ -1,8 +1,8 @@
 //! What a face detector is.
 
-use affekt_core::RgbImage;
+use affekt_core::{Digest, RgbImage};
 
-use crate::{Error, Point, Rect};
+use crate::{Error, Landmarks, Rect};
 
 /// A face found in a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,15 +11,25 @@ pub struct Detection {
     pub bbox: Rect,
     /// How sure the detector is, on a scale of its own: comparable between faces that the same detector found.
     pub score: f32,
-    /// The eyes, the tip of the nose and the corners of the mouth, those on the picture's left first, where the
-    /// detector finds them.
-    pub landmarks: Option<[Point; 5]>,
+    /// Its landmarks, where the detector finds them.
+    pub landmarks: Option<Landmarks>,
 }
 
 /// Finds faces in a picture.
 pub trait FaceDetector: Send {
-    /// Name, version and settings as one word, for the feature spec: results of equal names are interchangeable.
+    /// Name, version and settings as one word, for the feature spec: results of equal names and weights are
+    /// interchangeable.
     fn name(&self) -> &str;
+
+    /// Digest of the weights, where they are a file and no part of the program.
+    fn weights(&self) -> Option<&Digest> {
+        None
+    }
+
+    /// Whether detections come with landmarks, so that faces can be aligned; no detection has any where this is false.
+    fn finds_landmarks(&self) -> bool {
+        false
+    }
 
     /// All faces of a picture, best first. A picture without a face, or too small to hold one, has none; that is no
     /// error.

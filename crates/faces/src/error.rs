@@ -49,6 +49,16 @@ pub enum Error {
         /// Why.
         source: image::ImageError,
     },
+    /// A picture that no JPEG file can hold.
+    #[error("a picture of {width} x {height} pixels cannot be encoded")]
+    Encode {
+        /// Its width in pixels.
+        width: usize,
+        /// Its height in pixels.
+        height: usize,
+        /// Why.
+        source: image::ImageError,
+    },
     /// A folder that cannot be made.
     #[error("the folder {} cannot be made", path.display())]
     Folder {
@@ -73,7 +83,7 @@ impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Weights(error) => error.kind(),
-            Self::Tensor(_) => ErrorKind::Internal,
+            Self::Tensor(_) | Self::Encode { .. } => ErrorKind::Internal,
             Self::Model { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
             Self::Read { source, path } => match source.kind() {
                 std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -93,7 +103,7 @@ impl Explain for Error {
             Self::Model { .. } => "rebuild affekt: the model is part of the program".into(),
             Self::Read { source, .. } => source.to_string(),
             Self::Decode { source, .. } => format!("JPEG and PNG are read; the decoder says: {source}"),
-            Self::Write { source, .. } => source.to_string(),
+            Self::Write { source, .. } | Self::Encode { source, .. } => source.to_string(),
             Self::Folder { source, .. } => source.to_string(),
         };
         Some(hint)

@@ -9,6 +9,16 @@ pub struct Point {
     pub y: f32,
 }
 
+impl Point {
+    /// The place at the fraction `t` of the way from this one to `other`.
+    pub fn lerp(&self, other: &Self, t: f32) -> Self {
+        Self { x: self.x + (other.x - self.x) * t, y: self.y + (other.y - self.y) * t }
+    }
+}
+
+/// The eyes, the tip of the nose and the corners of the mouth, those on the picture's left first.
+pub type Landmarks = [Point; 5];
+
 /// An upright rectangle; it may reach beyond the picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rect {

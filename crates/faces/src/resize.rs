@@ -128,8 +128,21 @@ fn pass_down(strip: &[u8], first_row: usize, stride: usize, weights: &Weights) -
 
 /// `image` as a picture of `width` x `height` pixels, fast, and within one grey level of [`resize`].
 pub fn preview(image: &RgbImage, width: usize, height: usize) -> RgbImage {
+    preview_part(image, (0.0, 0.0, image.width as f64, image.height as f64), width, height)
+}
+
+/// The part of `image` from `left`, `top` on, `across` wide and `down` high, as a picture of `width` x `height` pixels;
+/// fast. The part may lie between pixels, but not beyond the picture, where it is black.
+pub(crate) fn preview_part(
+    image: &RgbImage,
+    (left, top, across, down): (f64, f64, f64, f64),
+    width: usize,
+    height: usize,
+) -> RgbImage {
     let mut small = Image::new(width as u32, height as u32, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let options = ResizeOptions::new()
+        .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
+        .crop(left, top, across, down);
     let source = ImageRef::new(image.width as u32, image.height as u32, &image.data, PixelType::U8x3);
     let resized = source.is_ok_and(|source| Resizer::new().resize(&source, &mut small, &options).is_ok());
     if resized { RgbImage { width, height, data: small.into_vec() } } else { RgbImage::black(width, height) }

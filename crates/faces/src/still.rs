@@ -5,7 +5,8 @@ use std::io::BufReader;
 use std::path::Path;
 
 use affekt_core::RgbImage;
-use image::{DynamicImage, ImageDecoder, ImageReader};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageReader};
 
 use crate::Error;
 
@@ -48,9 +49,22 @@ pub fn write_image(path: &Path, image: &RgbImage) -> Result<(), Error> {
         &image.data,
         image.width as u32,
         image.height as u32,
-        image::ExtendedColorType::Rgb8,
+        ExtendedColorType::Rgb8,
     )
     .map_err(failed)
+}
+
+/// `image` as the content of a JPEG file, of `quality` 1 to 100.
+///
+/// # Errors
+/// A picture without pixels, or of more than 65,535 on a side.
+pub fn jpeg(image: &RgbImage, quality: u8) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
+    let (width, height) = (image.width, image.height);
+    let written = encoder.write_image(&image.data, width as u32, height as u32, ExtendedColorType::Rgb8);
+    written.map_err(|source| Error::Encode { width, height, source })?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -66,6 +80,20 @@ mod tests {
         let image = RgbImage { width: 3, height: 2, data: (0..18).collect() };
         write_image(&path, &image).unwrap();
         assert_eq!(read_image(&path).unwrap(), image);
+    }
+
+    #[test]
+    fn jpeg_is_made_in_memory() {
+        let image = RgbImage { width: 40, height: 24, data: vec![90; 3 * 40 * 24] };
+        let bytes = jpeg(&image, 90).unwrap();
+        let back = opaque(&image::load_from_memory(&bytes).unwrap());
+        assert_eq!((back.width, back.height), (40, 24));
+        assert!(back.data.iter().all(|value| value.abs_diff(90) <= 2));
+        assert!(jpeg(&image, 0).unwrap().len() <= bytes.len());
+        for (width, height) in [(0, 0), (70_000, 1)] {
+            let error = jpeg(&RgbImage::black(width, height), 90).unwrap_err();
+            assert!(error.to_string().contains(&format!("{width} x {height}")), "{error}");
+        }
     }
 
     #[test]

@@ -10,10 +10,10 @@ use std::collections::VecDeque;
 use affekt_core::{Frame, Seconds};
 
 use crate::follow::Tracks;
-use crate::{Error, FaceDetector, FaceTrack, crop};
+use crate::{Error, FaceDetector, FaceTrack, align, crop};
 
 /// Name of what this file and its helper do, for the feature spec; a change of any number needs a new one.
-const RECIPE: &str = "track-10hz-smooth3-v1";
+const RECIPE: &str = "track-10hz-smooth3-v2";
 
 /// Time between key frames in seconds, a little less than the tenth that three frames at 30 a second take.
 const KEY_INTERVAL: f64 = 0.099;
@@ -55,7 +55,8 @@ impl<'d> Tracker<'d> {
 
     /// What makes the crops what they are, as words for a feature spec: detector, tracking, crop.
     pub fn recipe(detector: &dyn FaceDetector) -> Vec<String> {
-        vec![detector.name().to_owned(), RECIPE.to_owned(), crop::RECIPE.to_owned()]
+        let crop = if detector.finds_landmarks() { align::RECIPE } else { crop::RECIPE };
+        vec![detector.name().to_owned(), RECIPE.to_owned(), crop.to_owned()]
     }
 
     /// Takes the next frame in presentation order.

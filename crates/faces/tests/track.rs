@@ -174,6 +174,6 @@ fn huge_frames_are_not_hoarded() {
 #[test]
 fn the_result_names_its_recipe() {
     let (result, _) = track(1, |_| vec![]);
-    assert_eq!(result.recipe, ["squares", "track-10hz-smooth3-v1", "crop-box-112-v1"]);
+    assert_eq!(result.recipe, ["squares", "track-10hz-smooth3-v2", "crop-box-112-v1"]);
     assert_eq!(result.recipe, Tracker::recipe(&SquareDetector::default()));
 }

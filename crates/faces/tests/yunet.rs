@@ -104,7 +104,8 @@ fn weights_of_another_network_are_refused_and_odd_pictures_taken() {
     assert!(error.to_string().contains("backbone.model0.conv1.weight [16, 3, 3, 3]"), "{error}");
     let checkpoint = Checkpoint::open(&golden("yunet.weights")).unwrap();
     let mut detector = YuNet::load(&checkpoint, 64, &Device::Cpu).unwrap();
-    assert!(detector.name().starts_with("yunet-") && detector.name().ends_with("-64"), "{}", detector.name());
+    assert_eq!((detector.name(), detector.finds_landmarks()), ("yunet-n-64", true));
+    assert_eq!(detector.weights(), Some(&checkpoint.digest()));
     for (width, height) in [(0, 0), (0, 9), (1, 1), (63, 65), (4000, 1), (3, 2000)] {
         let image = RgbImage { width, height, data: vec![200; 3 * width * height] };
         detector.detect(&image).unwrap();

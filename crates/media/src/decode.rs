@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use affekt_core::{Frame, SampleRate, Span, Waveform};
+use affekt_core::{Frame, SampleRate, Seconds, Span, Waveform};
 
 use crate::error::Error;
 use crate::info::MediaInfo;
@@ -35,6 +35,8 @@ impl Want {
 pub struct Summary {
     /// Facts from the headers.
     pub info: MediaInfo,
+    /// How long the recording is by its header, where that is more than a guess from its size.
+    pub declared: Option<Seconds>,
     /// The span that was really covered: its end lies inside the recording.
     pub span: Span,
     /// Samples handed out: exactly as many as `span` has at 16 kHz, unless the caller broke off; `None` where the sound

@@ -253,8 +253,9 @@ impl<'a> Pass<'a> {
         });
         let span = Span { start: span.start, end: end.is_finite().then_some(Seconds(end)) };
         let Self { source, outlet, warnings, .. } = self;
+        let declared = source.info.duration.filter(|_| source.duration_is_known);
         let (info, packets, frames) = (source.info, source.packets, outlet.frames);
-        Ok(Summary { info, span, samples, frames, packets, warnings })
+        Ok(Summary { info, declared, span, samples, frames, packets, warnings })
     }
 
     /// Whether no stream that exists was asked for.

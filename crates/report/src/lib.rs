@@ -5,13 +5,18 @@
 //! | [`prediction`] | [`Prediction`]: everything said about one input; its JSON is the command's contract |
 //! | [`exhibit`] | [`Exhibit`]: the material behind a prediction, for the page |
 //! | [`failure`] | [`Failure`]: what is said about an input that could not be done |
+//! | [`table`](mod@table) | several of both as a table for people |
 //! | [`text`] | both as a block for people |
+//! | [`page`] | [`Page`]: all of it as one self-contained HTML page |
 
 pub mod exhibit;
 pub mod failure;
+pub mod page;
 pub mod prediction;
+pub mod table;
 pub mod text;
 
 pub use exhibit::Exhibit;
 pub use failure::Failure;
+pub use page::{Entry, Page};
 pub use prediction::Prediction;

@@ -113,10 +113,10 @@ pub struct Window {
     pub start: Seconds,
     /// First instant after it.
     pub end: Seconds,
-    /// Valence with text.
+    /// Valence with text; `None` without words.
     pub with_text: Option<f64>,
-    /// Valence without text.
-    pub without_text: f64,
+    /// Valence without text; `None` where there is neither voice, nor face, nor words.
+    pub without_text: Option<f64>,
 }
 
 /// What was seen of the speaker's face.
@@ -128,7 +128,7 @@ pub struct Faces {
     pub with_face: usize,
     /// The one over the other; 0 without frames.
     pub coverage: f64,
-    /// Tracks among which the speaker was chosen.
+    /// Tracks among which the speaker was chosen; of a long recording, most of any window.
     pub tracks: usize,
 }
 
@@ -159,10 +159,18 @@ pub struct Simulated {
 /// Wall time by stage, in the order of the flow, and in total.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Timing {
-    /// Stage and wall time.
+    /// Stage and its share of the wall time: stages that run side by side divide it by the work that each did.
     pub stages: Vec<(Stage, Seconds)>,
-    /// From the first to the last; stages that overlap make it less than their sum.
+    /// From the first to the last.
     pub total: Seconds,
+}
+
+impl Timing {
+    /// Puts a stage before all others that took `seconds` before the total began.
+    pub fn precede(&mut self, stage: Stage, seconds: Seconds) {
+        self.stages.insert(0, (stage, seconds));
+        self.total.0 += seconds.0;
+    }
 }
 
 impl Serialize for Timing {

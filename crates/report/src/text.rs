@@ -2,13 +2,17 @@
 
 use std::fmt::Write;
 
-use crate::prediction::{Label, Prediction, Shares, TextSource};
+use crate::prediction::{Label, Prediction, Shares, TextSource, Window};
 use crate::{Failure, failure};
 
 /// Letters of the simulated text that are shown.
 const HYPOTHESIS: usize = 60;
 /// Columns of a bar.
 const BAR: usize = 20;
+/// Windows that are all listed; of more, the lowest and the highest.
+const LISTED: usize = 12;
+/// How many of each.
+const EXTREMES: usize = 3;
 
 /// The block for a prediction, ending in a line break.
 pub fn prediction(result: &Prediction) -> String {
@@ -31,6 +35,7 @@ fn write_prediction(out: &mut String, result: &Prediction) -> std::fmt::Result {
         row(out, "with text", valence, shares)?;
     }
     row(out, "without text", result.valence.without_text, result.attention.without_text)?;
+    timeline(out, &result.timeline)?;
     writeln!(out)?;
     writeln!(out, "  words     {}", words(result))?;
     writeln!(out, "  voice     {}", voice(result))?;
@@ -46,6 +51,45 @@ fn row(out: &mut String, name: &str, valence: f64, shares: Shares) -> std::fmt::
     let percent = |share: f64| format!("{:.0}%", 100.0 * share);
     let (bar, audio, text, video) = (bar(shares), percent(audio), percent(text), percent(video));
     writeln!(out, "  {name:<14}{valence:>+8.3}  {label:<10}{bar} {audio} / {text} / {video}")
+}
+
+/// The windows of a long recording.
+fn timeline(out: &mut String, windows: &[Window]) -> std::fmt::Result {
+    if windows.len() < 2 {
+        return Ok(());
+    }
+    let (from, with, without) = ("window", "with text", "without text");
+    writeln!(out, "\n  {from:<22}{with:>12}{without:>14}")?;
+    if windows.len() <= LISTED {
+        return windows.iter().try_for_each(|window| window_row(out, window));
+    }
+    let valence = |window: &&Window| window.with_text.or(window.without_text);
+    let mut ordered: Vec<&Window> = windows.iter().filter(|window| valence(window).is_some()).collect();
+    ordered.sort_by(|a, b| valence(a).partial_cmp(&valence(b)).unwrap_or(std::cmp::Ordering::Equal));
+    let (lowest, rest) = ordered.split_at(EXTREMES.min(ordered.len()));
+    let highest = &rest[rest.len().saturating_sub(EXTREMES)..];
+    let left = windows.len() - lowest.len() - highest.len();
+    lowest.iter().try_for_each(|window| window_row(out, window))?;
+    writeln!(out, "  ... {left} between the lowest and the highest; --json has them all")?;
+    highest.iter().try_for_each(|window| window_row(out, window))
+}
+
+fn window_row(out: &mut String, window: &Window) -> std::fmt::Result {
+    let span = format!("{} - {}", clock(window.start.0), clock(window.end.0));
+    let number = |valence: Option<f64>| valence.map_or("-".into(), |valence| format!("{valence:+.3}"));
+    let (with, without) = (number(window.with_text), number(window.without_text));
+    writeln!(out, "  {span:<22}{with:>12}{without:>14}")
+}
+
+/// `1:02:03.4`, without hours where there are none.
+fn clock(seconds: f64) -> String {
+    let tenths = (10.0 * seconds).round() as u64;
+    let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
+    let (seconds, tenth) = (rest / 10, rest % 10);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}.{tenth}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}.{tenth}"),
+    }
 }
 
 /// A bar of letters: as many `a`, `t`, `v` as the modality has of the whole.

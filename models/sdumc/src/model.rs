@@ -92,7 +92,7 @@ impl Sdumc {
             Compat::Release => queries.narrow(1, TEXT_VIEW, 1)?.squeeze(1)?, // (b, D)
         };
         let [_, text2, _] = cross;
-        Ok(Output { valence, r, rnc, text1, text2, hidden, weights, view_weights })
+        Ok(Output { valence, r, rnc, text1, text2, hidden, weights, views, view_weights })
     }
 
     /// Step 1: every modality at one width, 3 x (b, t, D). The release lets padding take part, as zero rows.

@@ -4,12 +4,34 @@ use candle_core::{DType, Tensor};
 
 use crate::{Error, Networks};
 
-/// Encodes a transcript: (tokens + 1, width), one row a token, the beginning-of-text token's first.
-pub fn encode(networks: &Networks, transcript: &str) -> Result<Tensor, Error> {
+/// Tokens that are read at most: the context on which Llama 2 and Vicuna v1.5 were trained.
+pub const MOST_TOKENS: usize = 4096;
+
+/// The feature of a transcript.
+pub struct Text {
+    /// (tokens + 1, width), one row a token, the beginning-of-text token's first.
+    pub feature: Tensor,
+    /// How much was read, where not all of it was.
+    pub cut: Option<Cut>,
+}
+
+/// A transcript longer than the language model's context, in tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// How many were read.
+    pub read: usize,
+    /// How many there are.
+    pub given: usize,
+}
+
+/// Encodes a transcript; of one with more than [`MOST_TOKENS`] tokens the first ones.
+pub fn encode(networks: &Networks, transcript: &str) -> Result<Text, Error> {
     let recipe = &networks.recipes.text;
-    let ids = networks.tokenizer.with_bos(transcript)?;
+    let mut ids = networks.tokenizer.with_bos(transcript)?;
+    let cut = (ids.len() > MOST_TOKENS).then_some(Cut { read: MOST_TOKENS, given: ids.len() });
+    ids.truncate(MOST_TOKENS);
     let ids = Tensor::from_slice(&ids, (1, ids.len()), &networks.device)?; // (1, t)
     let layers = recipe.layers.resolve(networks.llama.hidden_entries())?;
     let (sum, _) = networks.llama.hidden_sum(&networks.llama.embed(&ids)?, None, None, &layers)?; // (1, t, width)
-    Ok(sum.squeeze(0)?.to_dtype(DType::F32)?)
+    Ok(Text { feature: sum.squeeze(0)?.to_dtype(DType::F32)?, cut })
 }

@@ -1,6 +1,6 @@
 //! Features to valence: both flows through the fusion model.
 
-use affekt_report::prediction::{Attention, Shares, Valence};
+use affekt_report::prediction::Shares;
 use affekt_sdumc::{Flow, Sequence, Sequences};
 use candle_core::{DType, Tensor};
 
@@ -18,15 +18,31 @@ pub struct Features {
     pub video: Option<Tensor>,
 }
 
-/// Valence and shares of each flow; the complete one only where there are words.
-pub fn fuse(networks: &Networks, features: &Features) -> Result<(Valence, Attention), Error> {
-    let without = flow(networks, features, features.simulated.as_ref(), Flow::TextMissing)?;
-    let with = features.text.as_ref().map(|text| flow(networks, features, Some(text), Flow::Complete));
-    let with = with.transpose()?;
-    Ok((
-        Valence { with_text: with.map(|(valence, _)| valence), without_text: without.0 },
-        Attention { with_text: with.map(|(_, shares)| shares), without_text: without.1 },
-    ))
+/// What one flow says.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdict {
+    /// Sentiment valence, unclipped.
+    pub valence: f64,
+    /// Share of each modality.
+    pub shares: Shares,
+    /// Share of each view, in the order of [`affekt_report::exhibit::Views::NAMES`].
+    pub views: [f64; 7],
+}
+
+/// What both flows say; the complete one only where there are words.
+#[derive(Clone, Copy, Debug)]
+pub struct Verdicts {
+    /// Complete flow.
+    pub with_text: Option<Verdict>,
+    /// Text-missing flow.
+    pub without_text: Verdict,
+}
+
+/// Runs both flows.
+pub fn fuse(networks: &Networks, features: &Features) -> Result<Verdicts, Error> {
+    let without_text = flow(networks, features, features.simulated.as_ref(), Flow::TextMissing)?;
+    let with_text = features.text.as_ref().map(|text| flow(networks, features, Some(text), Flow::Complete));
+    Ok(Verdicts { with_text: with_text.transpose()?, without_text })
 }
 
 fn flow(
@@ -34,7 +50,7 @@ fn flow(
     features: &Features,
     text: Option<&Tensor>,
     flow: Flow,
-) -> Result<(f64, Shares), Error> {
+) -> Result<Verdict, Error> {
     let widths = networks.widths();
     let sequence = |feature: Option<&Tensor>, width| -> Result<Sequence, Error> {
         Ok(match feature {
@@ -51,5 +67,6 @@ fn flow(
     let valence = output.valence.to_dtype(DType::F64)?.to_vec1::<f64>()?[0];
     let share = output.attention()?[0];
     let [audio, text, video] = [share.audio, share.text, share.video].map(f64::from);
-    Ok((valence, Shares { audio, text, video }))
+    let views = output.view_attention()?[0].map(f64::from);
+    Ok(Verdict { valence, shares: Shares { audio, text, video }, views })
 }

@@ -70,7 +70,7 @@ fn check_bundle(name: &str) -> Result<BundleReport, Error> {
     let bundle = bundles::open(name)?;
     let verified_files = verified(&bundle)?;
     let networks = Networks::load(&bundle, &candle_core::Device::Cpu)?;
-    let specs = networks.recipes.specs(&bundle, &networks.widths())?;
+    let specs = networks.specs()?;
     let features = specs.into_iter().map(|spec| FeatureReport { folder: spec.folder(), spec }).collect();
     let affekt_weights::bundle::Manifest { name, description, trained, .. } = bundle.manifest().clone();
     Ok(BundleReport { name, description, trained, verified_files, features })

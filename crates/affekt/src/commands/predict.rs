@@ -1,62 +1,220 @@
 //! `affekt predict`: judges each input; one that fails does not stop the rest.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use affekt::{Error, Predictor};
-use affekt_core::{Event, Reporter, Span};
+use affekt_core::{Event, Explain, Reporter, Seconds, Span, Stage};
 use affekt_pipelines::predict::Request;
 use affekt_pipelines::transcript::Transcript;
-use affekt_report::{Prediction, text};
+use affekt_report::table::{Row, table};
+use affekt_report::{Entry, Exhibit, Failure, Prediction, text};
 
+use super::page::Target;
 use crate::cli::{self, Global};
+use crate::inputs::{self, Inputs, Kinds};
 use crate::output;
 use crate::progress::Progress;
 
-/// Runs the command.
-pub fn run(flags: &cli::Predict, global: &Global) -> ExitCode {
-    let count = flags.media.len();
-    let prepared = prepare(flags);
-    let (predictor, requests) = match prepared {
-        Ok(prepared) => prepared,
-        Err(error) => {
-            // What concerns the run as a whole concerns each input.
-            for media in &flags.media {
-                output::failed(&media.display().to_string(), &error, global.json);
-            }
-            return ExitCode::FAILURE;
-        }
-    };
-    let progress = Progress::new(global);
-    let mut failures = 0;
-    for (index, request) in requests.iter().enumerate() {
-        let name = request.media.display().to_string();
-        progress.report(&Event::Input { name: name.clone(), index, count });
-        let result = predictor.predict(request, &progress);
-        progress.clear();
-        match result {
-            Ok(prediction) => print(&prediction, global),
-            Err(error) => {
-                failures += 1;
-                output::failed(&name, &error, global.json);
-            }
-        }
-    }
-    output::exit_code(count, failures)
+/// Columns of the table where the terminal does not say.
+const COLUMNS: usize = 100;
+
+/// Pictures on the page of a single input, and of all inputs together where there are many.
+const PICTURES: (usize, usize) = (12, 240);
+
+/// What concerns all inputs.
+struct Run {
+    predictor: Predictor,
+    span: Span,
+    words: Words,
+    report: Option<Target>,
+    /// Until the networks were there, from the start of the program.
+    loading: Seconds,
 }
 
-fn prepare(flags: &cli::Predict) -> Result<(Predictor, Vec<Request>), Error> {
-    let setting = |name: &str, reason: String| Error::Setting { name: name.into(), reason };
-    let span = Span::new(flags.start, flags.end).map_err(|bad| setting("--start, --end", bad.to_string()))?;
-    if flags.transcript.is_some() && flags.media.len() > 1 {
-        let reason =
-            format!("one transcript cannot be of {} recordings; give them one by one", flags.media.len());
+/// Where the words of an input come from.
+enum Words {
+    None,
+    /// They are the same for all inputs; there is but one.
+    Given(Transcript),
+    /// A folder of files that are called as the inputs are.
+    Beside(PathBuf),
+}
+
+/// Runs the command; `started` is when the program did.
+pub fn run(flags: &cli::Predict, global: &Global, started: Instant) -> ExitCode {
+    let inputs = inputs::expand(&flags.media, Kinds::Media);
+    match prepare(flags, &inputs, started) {
+        Ok(run) => run.all(&inputs, global),
+        Err(error) => {
+            refuse(&inputs, &*error, global);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error of any stage.
+type Failed = Box<dyn Explain>;
+
+fn failed(error: impl Explain + 'static) -> Failed {
+    Box::new(error)
+}
+
+fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Run, Failed> {
+    let span = Span::new(flags.start, flags.end)
+        .map_err(|bad| failed(setting("--start, --end", bad.to_string())))?;
+    let words = words(flags.transcript.as_deref(), inputs).map_err(failed)?;
+    let report = flags.report.as_deref().map(Target::open).transpose().map_err(failed)?;
+    let predictor = Predictor::load(&flags.models, &flags.device);
+    let predictor = match &flags.yunet {
+        Some(weights) => predictor.and_then(|predictor| predictor.with_yunet(weights)),
+        None => predictor,
+    };
+    let predictor = predictor.map_err(failed)?;
+    Ok(Run { predictor, span, words, report, loading: Seconds(started.elapsed().as_secs_f64()) })
+}
+
+fn setting(name: &str, reason: impl Into<String>) -> Error {
+    Error::Setting { name: name.into(), reason: reason.into() }
+}
+
+fn words(argument: Option<&str>, inputs: &Inputs) -> Result<Words, Error> {
+    let Some(argument) = argument else { return Ok(Words::None) };
+    if let Some(folder) = argument.strip_prefix('@').map(Path::new).filter(|path| path.is_dir()) {
+        return Ok(Words::Beside(folder.into()));
+    }
+    if inputs.several {
+        let reason = "one transcript cannot be of several recordings; give @FOLDER with a file for each, called as it \
+                      is (NAME.srt, NAME.vtt or NAME.txt)";
         return Err(setting("--transcript", reason));
     }
-    let transcript = flags.transcript.as_deref().map(Transcript::from_argument).transpose()?;
-    let predictor = Predictor::load(&flags.models, &flags.device)?;
-    let request =
-        |media: &std::path::PathBuf| Request { media: media.clone(), span, transcript: transcript.clone() };
-    Ok((predictor, flags.media.iter().map(request).collect()))
+    Transcript::from_argument(argument).map(Words::Given)
+}
+
+/// What concerns the run as a whole concerns each input: programs hear it of each, people once.
+fn refuse(inputs: &Inputs, error: &dyn Explain, global: &Global) {
+    let names = inputs.entries.iter().map(|entry| match entry {
+        Ok(path) => path.display().to_string(),
+        Err(error) => error.input(),
+    });
+    let told = if global.json { usize::MAX } else { 1 };
+    for name in names.take(told) {
+        output::failed(&name, error, global.json);
+    }
+}
+
+impl Run {
+    fn all(self, inputs: &Inputs, global: &Global) -> ExitCode {
+        let count = inputs.entries.len();
+        let progress = Progress::new(global);
+        let mut told = Told::default();
+        for (index, entry) in inputs.entries.iter().enumerate() {
+            let result = match entry {
+                Ok(media) => {
+                    let name = media.display().to_string();
+                    progress.report(&Event::Input { name: name.clone(), index, count });
+                    let result = self.judge(media, count, told.judged == 0, &progress);
+                    result.map_err(|error| Failure::new(name, &*error))
+                }
+                Err(error) => Err(Failure::new(error.input(), error)),
+            };
+            progress.clear();
+            told.tell(result, self.report.is_some(), global);
+        }
+        if inputs.several && !global.json {
+            let width = output::columns().unwrap_or(COLUMNS);
+            output::data(&table(&told.rows, width));
+        }
+        let code = output::exit_code(count, told.failures);
+        let Some(target) = self.report else { return code };
+        match target.write(told.entries) {
+            Ok(path) => {
+                if !global.quiet {
+                    output::note(&format!("report: {}\n", path.display()));
+                }
+                code
+            }
+            Err(error) => {
+                output::failed(&error.input(), &error, global.json);
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    fn judge(
+        &self,
+        media: &Path,
+        count: usize,
+        first: bool,
+        progress: &Progress,
+    ) -> Result<(Prediction, Option<Exhibit>), Failed> {
+        let (transcript, missing) = self.transcript_of(media)?;
+        let request = Request { media: media.into(), span: self.span, transcript };
+        let (mut prediction, exhibit) = if self.report.is_some() {
+            let pictures = (PICTURES.1 / count).clamp(2, PICTURES.0);
+            let (prediction, exhibit) =
+                self.predictor.examine(&request, pictures, progress).map_err(failed)?;
+            (prediction, Some(exhibit))
+        } else {
+            (self.predictor.predict(&request, progress).map_err(failed)?, None)
+        };
+        prediction.warnings.extend(missing);
+        if first {
+            prediction.timing_s.precede(Stage::Load, self.loading);
+        }
+        Ok((prediction, exhibit))
+    }
+
+    /// The words of an input, and a warning where they are missing.
+    fn transcript_of(&self, media: &Path) -> Result<(Option<Transcript>, Option<String>), Failed> {
+        let folder = match &self.words {
+            Words::None => return Ok((None, None)),
+            Words::Given(transcript) => return Ok((Some(transcript.clone()), None)),
+            Words::Beside(folder) => folder,
+        };
+        match inputs::sidecar(folder, media).map_err(failed)? {
+            Some(file) => Ok((Some(Transcript::read(&file).map_err(failed)?), None)),
+            None => {
+                let folder = folder.display();
+                let warning = format!("{folder} has no transcript of this name: it is judged without text");
+                Ok((None, Some(warning)))
+            }
+        }
+    }
+}
+
+/// What was said so far.
+#[derive(Default)]
+struct Told {
+    judged: usize,
+    failures: usize,
+    rows: Vec<Row>,
+    entries: Vec<Entry>,
+}
+
+impl Told {
+    fn tell(
+        &mut self,
+        result: Result<(Prediction, Option<Exhibit>), Failure>,
+        keep: bool,
+        global: &Global,
+    ) {
+        match result {
+            Ok((prediction, exhibit)) => {
+                self.judged += 1;
+                self.rows.push(Row::of(&prediction));
+                print(&prediction, global);
+                self.entries.extend(exhibit.map(|exhibit| Entry::judged(prediction, exhibit)));
+            }
+            Err(failure) => {
+                self.failures += 1;
+                self.rows.push(Row::failed(&failure));
+                output::failure(&failure, global.json);
+                self.entries.extend(keep.then_some(Entry::Failed(failure)));
+            }
+        }
+    }
 }
 
 fn print(prediction: &Prediction, global: &Global) {

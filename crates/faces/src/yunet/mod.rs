@@ -17,7 +17,7 @@ pub mod halved;
 pub mod model;
 pub mod names;
 
-use affekt_core::RgbImage;
+use affekt_core::{Digest, RgbImage};
 use affekt_weights::Checkpoint;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
@@ -35,6 +35,7 @@ pub struct YuNet {
     device: Device,
     longest: usize,
     name: String,
+    weights: Digest,
 }
 
 impl YuNet {
@@ -48,10 +49,8 @@ impl YuNet {
     /// side of more than `longest` pixels are reduced to it before detection; none is enlarged.
     pub fn load(checkpoint: &Checkpoint, longest: usize, device: &Device) -> Result<Self, Error> {
         let network = checkpoint.load(&names::KEYS, DType::F32, device, Network::load)?;
-        let digest = checkpoint.digest().to_string();
-        // Eight digits tell files apart, as in the names of the cache.
-        let name = format!("yunet-{}-{longest}", digest.get(..8).unwrap_or(&digest));
-        Ok(Self { network, device: device.clone(), longest, name })
+        let name = format!("yunet-n-{longest}");
+        Ok(Self { network, device: device.clone(), longest, name, weights: checkpoint.digest() })
     }
 
     fn find(&self, image: &RgbImage) -> Result<Vec<Detection>, Error> {
@@ -107,6 +106,14 @@ fn scaled(face: Detection, (across, down): (f32, f32)) -> Detection {
 impl FaceDetector for YuNet {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn weights(&self) -> Option<&Digest> {
+        Some(&self.weights)
+    }
+
+    fn finds_landmarks(&self) -> bool {
+        true
     }
 
     fn detect(&mut self, image: &RgbImage) -> Result<Vec<Detection>, Error> {

@@ -1,0 +1,145 @@
+//! The file of `--report`: refused before the work where it cannot be written, and there as a whole or not at all.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use affekt_core::{ErrorKind, Explain};
+use affekt_report::page::{Entry, Page};
+use tempfile::NamedTempFile;
+use time::OffsetDateTime;
+
+/// Where the page goes.
+pub struct Target {
+    path: PathBuf,
+    /// The file that will take its place; `None` for what is no regular file, such as a pipe.
+    draft: Option<NamedTempFile>,
+}
+
+/// A page that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("the report {} cannot be written: {source}", path.display())]
+pub struct Unwritable {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Unwritable {
+    /// The file.
+    pub fn input(&self) -> String {
+        self.path.display().to_string()
+    }
+}
+
+impl Explain for Unwritable {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Unwritable
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("name a file in a folder that exists and may be written to, such as --report report.html".into())
+    }
+}
+
+impl Target {
+    /// Prepares to write `path`, so that a folder that is not there shows before the work and not after it.
+    pub fn open(path: &Path) -> Result<Self, Unwritable> {
+        let failed = |source| Unwritable { path: path.into(), source };
+        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        if path.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        if is_special {
+            return Ok(Self { path: path.into(), draft: None });
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut draft = tempfile::Builder::new();
+        draft.prefix(".affekt-").suffix(".html");
+        let draft = readable(&mut draft).tempfile_in(folder).map_err(failed)?;
+        Ok(Self { path: path.into(), draft: Some(draft) })
+    }
+
+    /// Writes the page; returns where it is.
+    pub fn write(self, entries: Vec<Entry>) -> Result<PathBuf, Unwritable> {
+        let Self { path, draft } = self;
+        let html = page(entries).html();
+        let written = match draft {
+            Some(mut draft) => draft
+                .write_all(html.as_bytes())
+                .and_then(|()| draft.persist(&path).map(|_| ()).map_err(|error| error.error)),
+            None => fs::write(&path, html),
+        };
+        match written {
+            Ok(()) => Ok(path),
+            Err(source) => Err(Unwritable { path, source }),
+        }
+    }
+}
+
+/// As readable as any file that a program makes: a temporary one would be its owner's alone.
+#[cfg(unix)]
+fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(Permissions::from_mode(0o666))
+}
+
+#[cfg(not(unix))]
+fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
+    builder
+}
+
+fn page(entries: Vec<Entry>) -> Page {
+    let title = match entries.as_slice() {
+        [only] => Path::new(only.input()).file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        several => format!("{} recordings", several.len()),
+    };
+    let now = OffsetDateTime::now_utc();
+    Page {
+        title,
+        program: format!("affekt {}", env!("CARGO_PKG_VERSION")),
+        command: command(),
+        made: format!("{} {:02}:{:02} UTC", now.date(), now.hour(), now.minute()),
+        entries,
+    }
+}
+
+/// The command line as it was given; arguments with blanks in quotes.
+fn command() -> String {
+    let quoted = |argument: std::borrow::Cow<'_, str>| {
+        let plain = |letter: char| letter.is_alphanumeric() || "-_./=:@,+%".contains(letter);
+        if !argument.is_empty() && argument.chars().all(plain) {
+            argument.into_owned()
+        } else {
+            format!("'{}'", argument.replace('\'', r"'\''"))
+        }
+    };
+    let arguments = std::env::args_os().skip(1);
+    let arguments = arguments.map(|argument| quoted(argument.to_string_lossy()));
+    std::iter::once("affekt".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_there_as_a_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.html");
+        fs::write(&path, "the old one").unwrap();
+        drop(Target::open(&path).unwrap());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "the old one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft stays behind");
+        Target::open(&path).unwrap().write(Vec::new()).unwrap();
+        assert!(fs::read_to_string(&path).unwrap().starts_with("<!DOCTYPE html>"));
+    }
+
+    #[test]
+    fn what_cannot_be_written_shows_before_the_work() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().join("absent/report.html"), folder.path().to_path_buf()] {
+            let error = Target::open(&path).err().unwrap();
+            assert!(error.to_string().contains(&error.input()) && error.hint().is_some(), "{error}");
+        }
+    }
+}

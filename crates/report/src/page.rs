@@ -1,0 +1,208 @@
+//! Predictions as one self-contained HTML page: no script, no font, no picture from anywhere else.
+//!
+//! Sections stand in the order of the page; each writes into one [`Markup`](markup::Markup), which escapes.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `overview` | several inputs as a table; inputs that failed |
+//! | `verdict` | name, warnings, both valences on their scale |
+//! | `frames` | key frames with the chosen face |
+//! | `timeline` | sound, face and valence on one axis of time |
+//! | `shares` | attention by modality and by view |
+//! | `words` | transcript beside simulated text |
+//! | `facts` | windows, wall time, what was found in the file |
+//! | `recipe` | how features are made, networks, digests, the JSON |
+//! | `markup`, `number`, `axis`, `align` | escaping, digits, time, word by word comparison |
+
+mod align;
+mod axis;
+mod facts;
+mod frames;
+mod markup;
+mod number;
+mod overview;
+mod recipe;
+mod shares;
+mod timeline;
+mod verdict;
+mod words;
+
+use crate::{Exhibit, Failure, Prediction};
+use axis::Axis;
+use markup::Markup;
+
+/// Colours, sizes, dark scheme, print.
+const STYLE: &str = include_str!("page/page.css");
+/// Even a mistake in this file could not make a browser fetch anything.
+const POLICY: &str =
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// One input on the page.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// It was judged.
+    Judged {
+        /// What is said about it.
+        prediction: Box<Prediction>,
+        /// What lies behind that.
+        exhibit: Box<Exhibit>,
+    },
+    /// It could not be judged.
+    Failed(Failure),
+}
+
+impl Entry {
+    /// A judged input.
+    pub fn judged(prediction: Prediction, exhibit: Exhibit) -> Self {
+        Self::Judged { prediction: Box::new(prediction), exhibit: Box::new(exhibit) }
+    }
+
+    /// The input as it was named.
+    pub fn input(&self) -> &str {
+        match self {
+            Self::Judged { prediction, .. } => &prediction.input,
+            Self::Failed(failure) => &failure.input,
+        }
+    }
+}
+
+/// A page about any number of inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// Its heading.
+    pub title: String,
+    /// Program and version.
+    pub program: String,
+    /// The command that made it.
+    pub command: String,
+    /// When it was made, as it is to be shown.
+    pub made: String,
+    /// Its inputs in order.
+    pub entries: Vec<Entry>,
+}
+
+impl Page {
+    /// The file's content: HTML that is well-formed XML as well.
+    pub fn html(&self) -> String {
+        let mut page = Markup::default();
+        page.raw("<!DOCTYPE html>\n");
+        page.tag("html").set("lang", "en").with(|page| {
+            self.head(page);
+            page.tag("body").set("id", "top").with(|page| self.body(page));
+        });
+        page.raw("\n");
+        page.finish()
+    }
+
+    fn head(&self, page: &mut Markup) {
+        page.tag("head").with(|page| {
+            page.tag("meta").set("charset", "utf-8").close();
+            page.tag("meta").set("http-equiv", "Content-Security-Policy").set("content", POLICY).close();
+            page.tag("meta")
+                .set("name", "viewport")
+                .set("content", "width=device-width, initial-scale=1")
+                .close();
+            page.tag("meta").set("name", "color-scheme").set("content", "light dark").close();
+            page.tag("meta").set("name", "generator").set("content", &self.program).close();
+            // A browser asks for an icon unless the page brings one, be it empty.
+            page.tag("link").set("rel", "icon").set("href", "data:,").close();
+            page.tag("title").text(&self.title);
+            page.tag("style").with(|page| page.raw(STYLE));
+        });
+    }
+
+    fn body(&self, page: &mut Markup) {
+        page.tag("header").class("page").with(|page| {
+            page.tag("p").class("eyebrow").text(format_args!("{} \u{b7} {}", self.program, self.made));
+            page.tag("h1").set("dir", "auto").text(&self.title);
+        });
+        page.tag("main").with(|page| {
+            if self.entries.is_empty() {
+                page.tag("p").class("card").text("There was no input.");
+            }
+            if self.entries.len() > 1 {
+                overview::table(page, &self.entries);
+            }
+            for (index, entry) in self.entries.iter().enumerate() {
+                self.entry(page, index, entry);
+            }
+        });
+        page.tag("footer").class("page").with(|page| {
+            page.tag("dl").class("facts").with(|page| {
+                for (name, value) in
+                    [("Program", &self.program), ("Made", &self.made), ("Command", &self.command)]
+                {
+                    page.tag("div").with(|page| {
+                        page.tag("dt").text(name);
+                        page.tag("dd").with(|page| page.tag("bdi").class("code").text(value));
+                    });
+                }
+            });
+        });
+    }
+
+    fn entry(&self, page: &mut Markup, index: usize, entry: &Entry) {
+        let place = Place { index, count: self.entries.len() };
+        page.tag("article").set("id", place.anchor()).with(|page| {
+            match entry {
+                Entry::Judged { prediction, exhibit } => judged(page, place, prediction, exhibit),
+                Entry::Failed(failure) => overview::failed(page, place, failure),
+            }
+            if place.count > 1 {
+                page.tag("p")
+                    .class("back")
+                    .with(|page| page.tag("a").set("href", "#top").text("Back to all inputs"));
+            }
+        });
+    }
+}
+
+fn judged(page: &mut Markup, place: Place, prediction: &Prediction, exhibit: &Exhibit) {
+    let axis = Axis::of(prediction, exhibit);
+    verdict::write(page, place, prediction, exhibit);
+    frames::write(page, prediction, exhibit, &axis);
+    timeline::write(page, prediction, exhibit, &axis);
+    shares::write(page, prediction, exhibit);
+    words::write(page, prediction, exhibit, &axis);
+    facts::write(page, prediction, exhibit, &axis);
+    recipe::write(page, prediction, exhibit);
+}
+
+/// Where an input stands among the others.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    index: usize,
+    count: usize,
+}
+
+impl Place {
+    /// What links to it point at.
+    fn anchor(self) -> String {
+        format!("input-{}", self.index + 1)
+    }
+}
+
+/// A section with its heading.
+fn section(page: &mut Markup, heading: &str, content: impl FnOnce(&mut Markup)) {
+    page.tag("section").class("card").with(|page| {
+        page.tag("h3").text(heading);
+        content(page);
+    });
+}
+
+/// Last part of a path, of any system.
+fn file_name(input: &str) -> &str {
+    input.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(input)
+}
+
+/// Names and values.
+fn facts_list<'a>(page: &mut Markup, facts: impl IntoIterator<Item = (&'a str, String)>) {
+    page.tag("dl").class("facts").with(|page| {
+        for (name, value) in facts {
+            page.tag("div").with(|page| {
+                page.tag("dt").text(name);
+                page.tag("dd").with(|page| page.tag("bdi").text(value));
+            });
+        }
+    });
+}

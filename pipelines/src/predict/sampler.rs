@@ -1,0 +1,98 @@
+//! Frames kept for the page: a few, spread evenly over a recording of unknown length, reduced as they stream by.
+
+use affekt_core::{Frame, RgbImage, Seconds};
+use affekt_faces::resize::preview;
+use affekt_faces::{FaceTrack, Rect};
+
+/// Longest side of a kept frame, in pixels.
+const LONGEST: usize = 480;
+
+/// A frame that was kept.
+pub struct Snapshot {
+    /// When it is shown.
+    pub time: Seconds,
+    /// The reduced picture.
+    pub image: RgbImage,
+    /// The speaker's face in pixels of the reduced picture, where it was found.
+    pub face: Option<Rect>,
+    /// The crop of it.
+    pub crop: Option<RgbImage>,
+    /// Count of frames before it in the recording.
+    position: usize,
+    /// The same in its window, until the window's speaker is known.
+    pending: Option<usize>,
+    /// Pixels of the reduced picture per pixel of the frame.
+    scale: f32,
+}
+
+/// Keeps snapshots while frames stream by.
+pub struct Sampler {
+    wanted: usize,
+    stride: usize,
+    seen: usize,
+    kept: Vec<Snapshot>,
+}
+
+impl Sampler {
+    /// Keeps at least `wanted` frames, where there are so many, and fewer than twice as many.
+    pub fn new(wanted: usize) -> Self {
+        Self { wanted: wanted.max(1), stride: 1, seen: 0, kept: Vec::new() }
+    }
+
+    /// Takes a look at the next frame, number `in_window` of its window.
+    pub fn see(&mut self, in_window: usize, frame: &Frame) {
+        let position = self.seen;
+        self.seen += 1;
+        let (width, height) = (frame.image.width, frame.image.height);
+        if !position.is_multiple_of(self.stride) || width.min(height) == 0 {
+            return;
+        }
+        let scale = (LONGEST as f32 / width.max(height) as f32).min(1.0);
+        let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
+        let image =
+            if scale < 1.0 { preview(&frame.image, size(width), size(height)) } else { frame.image.clone() };
+        let (time, pending) = (frame.time, Some(in_window));
+        self.kept.push(Snapshot { time, image, face: None, crop: None, position, pending, scale });
+        if self.kept.len() >= 2 * self.wanted {
+            self.stride *= 2;
+            self.kept.retain(|kept| kept.position.is_multiple_of(self.stride));
+        }
+    }
+
+    /// Takes down the speaker's face in the frames of the window that ends here.
+    pub fn settle(&mut self, track: &FaceTrack) {
+        for kept in &mut self.kept {
+            let Some(position) = kept.pending.take() else { continue };
+            if let Some(Some(face)) = track.faces.get(position) {
+                kept.face = Some(face.bbox.scaled(kept.scale));
+                kept.crop = Some(face.crop.clone());
+            }
+        }
+    }
+
+    /// What was kept, in the order of time.
+    pub fn finish(self) -> Vec<Snapshot> {
+        self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_and_even_whatever_the_length() {
+        for frames in [0, 1, 12, 23, 24, 1000] {
+            const WANTED: usize = 12;
+            let mut sampler = Sampler::new(WANTED);
+            for index in 0..frames {
+                let image = RgbImage::black(960, 540);
+                sampler.see(index % 100, &Frame { index, time: Seconds(index as f64), image });
+            }
+            let kept = sampler.finish();
+            assert!(kept.len() >= WANTED.min(frames) && kept.len() < 2 * WANTED, "{frames}: {}", kept.len());
+            let even = kept.windows(2).all(|pair| pair[1].time.0 - pair[0].time.0 == kept[1].time.0);
+            assert!(even && kept.iter().all(|kept| (kept.image.width, kept.image.height) == (480, 270)));
+        }
+    }
+}
