@@ -53,7 +53,11 @@ fn cuts(windows: &[Window]) -> Vec<usize> {
 
 fn assert_in(pauses: &[Range<usize>], cuts: &[usize], what: &str) {
     for cut in cuts {
-        assert!(pauses.iter().any(|pause| pause.contains(cut)), "{what}: cut at {} s", *cut as f64 / RATE as f64);
+        assert!(
+            pauses.iter().any(|pause| pause.contains(cut)),
+            "{what}: cut at {} s",
+            *cut as f64 / RATE as f64
+        );
     }
 }
 
@@ -69,7 +73,9 @@ fn up_to_thirty_seconds_are_one_window() {
 
 #[test]
 fn cuts_lie_in_pauses_over_any_background() {
-    for (seed, background) in [f64::NEG_INFINITY, -80.0, -70.0, -60.0, -50.0, -40.0, -30.0].into_iter().enumerate() {
+    for (seed, background) in
+        [f64::NEG_INFINITY, -80.0, -70.0, -60.0, -50.0, -40.0, -30.0].into_iter().enumerate()
+    {
         let sound = Sound::new(seed as u64).speech(300.0, background);
         let windows = windows(&sound.samples);
         assert!(windows.len() >= 15);
@@ -162,7 +168,8 @@ fn speech_is_measured() {
 #[test]
 fn delivery_does_not_matter() {
     let sound = Sound::new(6).speech(100.0, -55.0);
-    let whole: Vec<Vec<usize>> = (0..100).map(|seconds| cuts_or_none(&sound.samples[..seconds * RATE])).collect();
+    let whole: Vec<Vec<usize>> =
+        (0..100).map(|seconds| cuts_or_none(&sound.samples[..seconds * RATE])).collect();
     let run = arbtest::arbtest(|random| {
         let seconds = random.int_in_range(0..=99usize)?;
         let samples = &sound.samples[..seconds * RATE];

@@ -10,7 +10,8 @@ fn keys(value: &Value) -> Vec<&str> {
 
 fn predict(flags: &[&str]) -> Value {
     let ended = affekt(["predict", SAMPLE, "--json", "--end", "1.5"].iter().chain(flags));
-    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    let report = ended.stderr.lines().all(|line| line.starts_with("report: "));
+    assert_eq!((ended.code, report), (0, true), "{}", ended.stderr);
     ended.json()
 }
 
@@ -45,6 +46,21 @@ fn a_prediction_has_the_documented_members_in_order() {
         json["attention"]["without_text"].as_object().unwrap().values().map(|share| share.as_f64().unwrap());
     assert!((shares.sum::<f64>() - 1.0).abs() < 1e-6);
     assert!((json["duration_s"].as_f64().unwrap() - 1.5).abs() < 1e-3);
+}
+
+#[test]
+fn stages_add_up_to_the_total_and_networks_are_loaded_once() {
+    let ended = affekt(["predict", SAMPLE, SAMPLE, "--json", "--end", "2"]);
+    let timings: Vec<Value> = ended.json_lines().iter().map(|json| json["timing_s"].clone()).collect();
+    for timing in &timings {
+        let mut stages: Vec<(&str, f64)> =
+            timing.as_object().unwrap().iter().map(|(name, time)| (&**name, time.as_f64().unwrap())).collect();
+        let (name, total) = stages.pop().unwrap();
+        let sum: f64 = stages.iter().map(|(_, time)| time).sum();
+        assert!(name == "total" && (sum - total).abs() <= 0.05 * total, "{timing}");
+    }
+    let loads: Vec<bool> = timings.iter().map(|timing| timing["load"].is_number()).collect();
+    assert_eq!(loads, [true, false]);
 }
 
 #[test]
@@ -101,6 +117,31 @@ fn faces_finds_the_speaker_and_draws_a_sheet() {
     assert!(json["coverage"].as_f64().unwrap() > 0.9, "{}", json["coverage"]);
     let sheet = json["drawn"][0].as_str().unwrap();
     assert!(sheet.ends_with("sample.sheet.png") && std::fs::metadata(sheet).unwrap().len() > 10_000);
+}
+
+#[test]
+fn a_report_is_one_page_that_holds_the_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    let page = page.to_str().unwrap();
+    let json = predict(&["--report", page, "--transcript", "I <b>love</b> it."]);
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    assert!(html.contains("data:image/jpeg;base64,") && !html.contains("<b>love</b>"));
+    let digest = "8b0a4e5cebc70c1dd5db36a420d237ff12911b3150094358138f9dec5491ce43";
+    assert!(html.contains(digest), "the digest of WavLM's weights");
+    let without_text = json["valence"]["without_text"].to_string();
+    assert!(html.contains(&without_text), "{without_text}");
+    assert!(!html.contains("<script") && !html.contains("src=\"http"));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_the_work() {
+    let ended = affekt(["predict", SAMPLE, "--json", "--report", "absent/report.html"]);
+    assert_eq!(ended.code, 1);
+    let error = &ended.json()["error"];
+    assert_eq!(error["kind"], "unwritable");
+    assert!(error["message"].as_str().unwrap().contains("absent/report.html"), "{error}");
 }
 
 #[test]

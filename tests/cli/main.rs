@@ -4,5 +4,6 @@
 mod command;
 mod contract;
 mod errors;
+mod long;
 mod models;
 mod run;

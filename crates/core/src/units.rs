@@ -13,6 +13,11 @@ impl Seconds {
     /// The start of a recording.
     pub const ZERO: Self = Self(0.0);
 
+    /// Rounded to the microsecond: finer digits stem from arithmetic, not from a container's clock.
+    pub fn rounded(self) -> Self {
+        Self((self.0 * 1e6).round() / 1e6)
+    }
+
     /// Samples from time zero to this time at `rate`, rounded to the nearest; never below zero.
     pub fn to_samples(self, rate: SampleRate) -> usize {
         (self.0 * f64::from(rate.0)).round().max(0.0) as usize

@@ -24,13 +24,8 @@ const EYES: f32 = CROP_SIZE as f32 / 2.3;
 const MIDDLE: f32 = CROP_SIZE as f32 / 2.0;
 
 /// Where landmarks lie in the crop, in its pixels.
-pub const TEMPLATE: Landmarks = [
-    at(-0.5, 0.0),
-    at(0.5, 0.0),
-    at(0.0, 0.571),
-    at(-0.414, 1.155),
-    at(0.414, 1.155),
-];
+pub const TEMPLATE: Landmarks =
+    [at(-0.5, 0.0), at(0.5, 0.0), at(0.0, 0.571), at(-0.414, 1.155), at(0.414, 1.155)];
 
 /// A place in the crop, in eye distances from the point between the eyes.
 const fn at(right: f32, down: f32) -> Point {
@@ -170,9 +165,8 @@ impl Reduced {
 
     /// Adds the colour at `place`, darker by how much of its pixel lies beyond the borders.
     fn add(&self, place: Point, sum: &mut [f32; 3]) {
-        let inside = |at: f32, from: f32, to: f32| {
-            (at - from + 0.5).clamp(0.0, 1.0) * (to - at + 0.5).clamp(0.0, 1.0)
-        };
+        let inside =
+            |at: f32, from: f32, to: f32| (at - from + 0.5).clamp(0.0, 1.0) * (to - at + 0.5).clamp(0.0, 1.0);
         let shown = inside(place.x, self.borders.x, self.borders.right())
             * inside(place.y, self.borders.y, self.borders.bottom());
         if shown <= 0.0 {
@@ -206,7 +200,3 @@ fn whole_steps(from: f64, step: f64, count: f64, extent: usize) -> Option<(f64, 
     let last = ((extent as f64 - from) / step).floor().clamp(0.0, count);
     (last > first).then(|| (from + first * step, (last - first) as usize))
 }
-
-#[cfg(test)]
-#[path = "align_tests.rs"]
-mod tests;

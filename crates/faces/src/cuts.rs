@@ -184,6 +184,8 @@ mod tests {
     use super::*;
     use crate::draw::canvas::fill;
 
+    const NONE: [usize; 0] = [];
+
     /// Positions of the cuts in the frames that `draw` makes.
     fn cuts(count: usize, draw: impl Fn(usize) -> RgbImage) -> Vec<usize> {
         let mut finder = CutFinder::default();
@@ -229,8 +231,8 @@ mod tests {
 
     #[test]
     fn a_person_who_moves_or_jumps_is_no_cut() {
-        assert_eq!(cuts(40, |i| scene(0, 40 + 20 * (i as i64 % 4))), [], "a shaken head");
-        assert_eq!(cuts(40, |i| scene(1, if i < 20 { 70 } else { 90 })), [], "a jump within the shot");
+        assert_eq!(cuts(40, |i| scene(0, 40 + 20 * (i as i64 % 4))), NONE, "a shaken head");
+        assert_eq!(cuts(40, |i| scene(1, if i < 20 { 70 } else { 90 })), NONE, "a jump within the shot");
     }
 
     #[test]
@@ -242,15 +244,16 @@ mod tests {
                     let image = scene(0, 80);
                     if lit(i) { adjusted(image, gain, offset) } else { image }
                 };
-                assert_eq!(cuts(40, flash), [], "a flash of {lasts} frames, {gain} {offset}");
+                assert_eq!(cuts(40, flash), NONE, "a flash of {lasts} frames, {gain} {offset}");
             }
         }
-        assert_eq!(cuts(40, |i| adjusted(scene(0, 80), if i < 20 { 1.0 } else { 0.6 }, 0.0)), [], "a step");
+        assert_eq!(cuts(40, |i| adjusted(scene(0, 80), if i < 20 { 1.0 } else { 0.6 }, 0.0)), NONE, "a step");
     }
 
     #[test]
     fn a_scene_behind_a_flash_is_one_cut() {
-        let lit = |i| if i == 20 { adjusted(scene(0, 80), 0.0, 255.0) } else { scene(usize::from(i > 20), 80) };
+        let lit =
+            |i| if i == 20 { adjusted(scene(0, 80), 0.0, 255.0) } else { scene(usize::from(i > 20), 80) };
         assert_eq!(cuts(40, lit), [20]);
     }
 
@@ -264,8 +267,12 @@ mod tests {
             }
             from
         };
-        assert_eq!(cuts(60, mixed), []);
-        assert_eq!(cuts(60, |i| adjusted(scene(2, 80), (1.0 - i as f32 / 30.0).max(0.0), 0.0)), [], "to black");
+        assert_eq!(cuts(60, mixed), NONE);
+        assert_eq!(
+            cuts(60, |i| adjusted(scene(2, 80), (1.0 - i as f32 / 30.0).max(0.0), 0.0)),
+            NONE,
+            "to black"
+        );
     }
 
     #[test]
@@ -279,14 +286,14 @@ mod tests {
             }
             image
         };
-        assert_eq!(cuts(30, noisy), []);
+        assert_eq!(cuts(30, noisy), NONE);
     }
 
     #[test]
     fn frames_of_any_size_are_taken() {
         let sizes = [(0, 0), (1, 1), (3, 900), (0, 5), (31, 33), (1, 1)];
         let sized = |i: usize| RgbImage::black(sizes[i].0, sizes[i].1);
-        assert_eq!(cuts(sizes.len(), sized), []);
-        assert_eq!(cuts(0, sized), []);
+        assert_eq!(cuts(sizes.len(), sized), NONE);
+        assert_eq!(cuts(0, sized), NONE);
     }
 }

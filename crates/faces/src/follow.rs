@@ -1,10 +1,12 @@
 //! Tracks in the making: which detection continues which face, and the crops of each.
 
-use affekt_core::Seconds;
+use affekt_core::{Frame, Seconds};
+use rayon::prelude::*;
 
+use crate::sighting::Sighting;
 use crate::speaker::{Face, FaceTrack, Mark, TrackSummary};
 use crate::track::{HELD_BYTES, Held};
-use crate::{Detection, Rect, crop};
+use crate::{Detection, align, crop};
 
 /// Least overlap (IoU) of a detection with the last one of its track. Between key frames a quickly turning head keeps
 /// 0.2; faces of two people side by side have none.
@@ -21,15 +23,6 @@ const MAX_ABSENCE: f64 = 2.0;
 
 /// Faces followed at once. The largest come first, so that only small ones are left out.
 const MAX_FACES: usize = 8;
-
-/// A face on a key frame.
-#[derive(Clone, Copy)]
-struct Sighting {
-    position: usize,
-    time: f64,
-    bbox: Rect,
-    score: f32,
-}
 
 /// A run of key frames whose gaps are small enough to interpolate over. The box of each is smoothed with its
 /// neighbours', weights 1 2 1, so it is known when the next one is.
@@ -56,6 +49,13 @@ struct RawMark {
     mark: Mark,
 }
 
+impl RawMark {
+    fn new(id: usize, at: &Sighting, interpolated: bool) -> Self {
+        let Sighting { position, bbox, score, landmarks, .. } = *at;
+        Self { position, id, mark: Mark { track: None, bbox, landmarks, score, interpolated } }
+    }
+}
+
 /// All tracks of a clip.
 #[derive(Default)]
 pub(crate) struct Tracks {
@@ -65,6 +65,7 @@ pub(crate) struct Tracks {
     ended: Vec<(usize, TrackSummary)>,
     marks: Vec<RawMark>,
     begun: usize,
+    /// Key frames of the scene.
     keys: usize,
 }
 
@@ -73,10 +74,8 @@ impl Tracks {
     pub(crate) fn observe(&mut self, position: usize, detections: &[Detection], held: &Held) -> usize {
         self.keys += 1;
         let time = held.frame(position).time.0;
-        let mut sightings: Vec<Sighting> = detections
-            .iter()
-            .map(|found| Sighting { position, time, bbox: found.bbox, score: found.score })
-            .collect();
+        let mut sightings: Vec<Sighting> =
+            detections.iter().map(|found| Sighting::new(position, time, found)).collect();
         sightings.sort_by(|a, b| b.bbox.area().total_cmp(&a.bbox.area()));
         let matches = self.associate(&sightings);
         for (&sighting, track) in sightings.iter().zip(matches) {
@@ -120,9 +119,7 @@ impl Tracks {
 
     /// Leaves a mark of a face that is one too many to follow.
     fn overlook(&mut self, sighting: Sighting) {
-        let Sighting { position, bbox, score, .. } = sighting;
-        let mark = Mark { track: None, bbox, score, interpolated: false };
-        self.marks.push(RawMark { position, id: self.begun, mark });
+        self.marks.push(RawMark::new(self.begun, &sighting, false));
         self.begun += 1;
     }
 
@@ -143,7 +140,7 @@ impl Tracks {
         }
     }
 
-    /// Keeps an ended track, where it is one: a single sighting in several key frames is a false alarm.
+    /// Keeps an ended track, where it is one: a single sighting in several key frames of a scene is a false alarm.
     fn end(&mut self, track: Track) {
         if track.summary.detections < 2.min(self.keys) {
             return;
@@ -154,12 +151,25 @@ impl Tracks {
         }
     }
 
-    /// Closes all tracks and chooses the speaker. `times` has the time of every frame of the clip.
-    pub(crate) fn finish(mut self, held: &Held, times: Vec<Seconds>, recipe: Vec<String>) -> FaceTrack {
+    /// Ends all tracks: nobody is followed from one scene to the next.
+    pub(crate) fn cut(&mut self, held: &Held) {
         for mut track in std::mem::take(&mut self.followed) {
             track.close(held, &mut self.marks);
             self.end(track);
         }
+        self.keys = 0;
+    }
+
+    /// Ends all tracks and chooses the speaker. `times` has the time of every frame of the clip, `cuts` the positions
+    /// of those that begin a scene.
+    pub(crate) fn finish(
+        mut self,
+        held: &Held,
+        times: Vec<Seconds>,
+        cuts: Vec<usize>,
+        recipe: Vec<String>,
+    ) -> FaceTrack {
+        self.cut(held);
         self.ended.sort_by_key(|&(id, _)| id);
         let index = |id: usize| self.ended.iter().position(|&(ended, _)| ended == id);
         let mut result = FaceTrack {
@@ -168,6 +178,7 @@ impl Tracks {
             times,
             tracks: self.ended.iter().map(|&(_, summary)| summary).collect(),
             speaker: self.best.as_ref().and_then(|best| index(best.id)),
+            cuts,
             recipe,
         };
         for RawMark { position, id, mark } in &self.marks {
@@ -218,21 +229,20 @@ impl Track {
     /// Crops the frames after `from` up to and including `to`.
     fn take(&mut self, from: Option<Sighting>, to: Sighting, held: &Held, marks: &mut Vec<RawMark>) {
         let first = from.map_or(to.position, |from| from.position + 1);
-        for position in first..=to.position {
+        let sightings = (first..=to.position).into_par_iter().map(|position| {
             let frame = held.frame(position);
             let between = from.filter(|_| position < to.position);
             let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
-            let (bbox, score, interpolated) = (at.bbox, at.score, between.is_some());
-            self.faces.push((position, Face { bbox, score, crop: crop(&frame.image, &bbox), interpolated }));
-            marks.push(RawMark {
-                position,
-                id: self.id,
-                mark: Mark { track: None, bbox, score, interpolated },
-            });
+            (at, face(frame, &at, between.is_some()))
+        });
+        for (at, face) in sightings.collect::<Vec<_>>() {
+            let frame = held.frame(at.position);
             let pixels = frame.image.width * frame.image.height;
-            self.summary.weight += f64::from(bbox.area()) / pixels as f64;
+            self.summary.weight += f64::from(at.bbox.area()) / pixels as f64;
             self.summary.frames += 1;
             self.summary.end = frame.time;
+            marks.push(RawMark::new(self.id, &at, face.interpolated));
+            self.faces.push((at.position, face));
         }
     }
 }
@@ -240,20 +250,14 @@ impl Track {
 impl Run {
     /// The last sighting, smoothed with the one before it and `next`; at the ends it stands in for a missing one.
     fn smooth_last(&self, next: &Sighting) -> Sighting {
-        let before = self.before.unwrap_or(self.last);
-        let sides = before.bbox.lerp(&next.bbox, 0.5);
-        Sighting { bbox: self.last.bbox.lerp(&sides, 0.5), ..self.last }
+        self.last.smoothed(&self.before.unwrap_or(self.last), next)
     }
 }
 
-impl Sighting {
-    /// What lies at `position`, `time` on the way to `to`.
-    fn towards(&self, to: &Self, position: usize, time: f64) -> Self {
-        let by_time = (time - self.time) / (to.time - self.time);
-        let by_position = (position - self.position) as f64 / (to.position - self.position) as f64;
-        // Times that do not increase say nothing.
-        let t = if (0.0..=1.0).contains(&by_time) { by_time } else { by_position } as f32;
-        let score = self.score + (to.score - self.score) * t;
-        Self { position, time, bbox: self.bbox.lerp(&to.bbox, t), score }
-    }
+/// The face that `at` says to be in `frame`.
+fn face(frame: &Frame, at: &Sighting, interpolated: bool) -> Face {
+    let Sighting { bbox, score, landmarks, .. } = *at;
+    let aligned = landmarks.and_then(|points| align(&frame.image, &points));
+    let crop = aligned.unwrap_or_else(|| crop(&frame.image, &bbox));
+    Face { bbox, score, landmarks, crop, interpolated }
 }

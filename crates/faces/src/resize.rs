@@ -142,7 +142,8 @@ pub(crate) fn preview_part(
     let mut small = Image::new(width as u32, height as u32, PixelType::U8x3);
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Bilinear))
-        .crop(left, top, across, down);
+        // Rounding must not reach beyond the picture.
+        .crop(left, top, across.min(image.width as f64 - left), down.min(image.height as f64 - top));
     let source = ImageRef::new(image.width as u32, image.height as u32, &image.data, PixelType::U8x3);
     let resized = source.is_ok_and(|source| Resizer::new().resize(&source, &mut small, &options).is_ok());
     if resized { RgbImage { width, height, data: small.into_vec() } } else { RgbImage::black(width, height) }

@@ -87,8 +87,7 @@ mod tests {
     fn landmarks_move_with_the_box_even_where_one_end_has_none() {
         let want = seen(5, 50.0, 60.0, true);
         for (first, last) in [(true, true), (true, false), (false, true)] {
-            let between =
-                seen(0, 0.0, 20.0, first).towards(&seen(10, 100.0, 100.0, last), 5, 0.5);
+            let between = seen(0, 0.0, 20.0, first).towards(&seen(10, 100.0, 100.0, last), 5, 0.5);
             assert_eq!(between.bbox, want.bbox);
             near(&between, &want);
         }

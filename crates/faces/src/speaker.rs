@@ -2,7 +2,7 @@
 
 use affekt_core::{RgbImage, Seconds};
 
-use crate::Rect;
+use crate::{Landmarks, Rect};
 
 /// The speaker's face in one frame.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,9 @@ pub struct Face {
     pub bbox: Rect,
     /// The detector's score; between key frames the mean of its neighbours', by distance.
     pub score: f32,
-    /// 112 x 112 pixels as [`crate::crop()`] cuts them.
+    /// Its landmarks, smoothed like the box, where the detector finds them.
+    pub landmarks: Option<Landmarks>,
+    /// 112 x 112 pixels as [`crate::align()`] makes them of the landmarks, or [`crate::crop()`] of the box.
     pub crop: RgbImage,
     /// Whether the box stems from the frames around this one, where the detector did not look here or saw nothing.
     pub interpolated: bool,
@@ -25,6 +27,8 @@ pub struct Mark {
     pub track: Option<usize>,
     /// Its box.
     pub bbox: Rect,
+    /// As [`Face::landmarks`].
+    pub landmarks: Option<Landmarks>,
     /// As [`Face::score`].
     pub score: f32,
     /// As [`Face::interpolated`].
@@ -59,6 +63,8 @@ pub struct FaceTrack {
     pub tracks: Vec<TrackSummary>,
     /// Which of them is the speaker: the one of the largest weight.
     pub speaker: Option<usize>,
+    /// Positions of the frames with which a new scene begins, but for the first frame. No track goes across.
+    pub cuts: Vec<usize>,
     /// Detector, tracking and crop, as words for a feature spec.
     pub recipe: Vec<String>,
 }
@@ -87,12 +93,20 @@ impl FaceTrack {
         self.faces.iter().map(Option::is_some).collect()
     }
 
-    /// Weight of the heaviest other track in weights of the speaker's; `None` with fewer than two tracks.
+    /// Weight of the heaviest other track of the speaker's scene in weights of the speaker's; `None` where there is
+    /// none.
     pub fn rival(&self) -> Option<f64> {
         let speaker = self.speaker?;
+        let scene = self.scene(self.tracks[speaker].start);
         let others = self.tracks.iter().enumerate().filter(|&(index, _)| index != speaker);
-        let second = others.map(|(_, track)| track.weight).max_by(f64::total_cmp)?;
+        let rivals = others.filter(|(_, track)| self.scene(track.start) == scene);
+        let second = rivals.map(|(_, track)| track.weight).max_by(f64::total_cmp)?;
         Some(second / self.tracks[speaker].weight)
+    }
+
+    /// Sentences for the user about what makes the choice of the speaker doubtful.
+    pub fn warnings(&self) -> Vec<String> {
+        self.warning().into_iter().chain(self.cut_warning()).collect()
     }
 
     /// A sentence for the user where tracks compete, so that the choice of the speaker may be wrong.
@@ -103,6 +117,26 @@ impl FaceTrack {
             self.tracks.len(),
             100.0 * share
         ))
+    }
+
+    /// A sentence for the user where scenes other than the speaker's have faces too: nobody knows whether they are the
+    /// same person's.
+    fn cut_warning(&self) -> Option<String> {
+        let scene = self.scene(self.tracks[self.speaker?].start);
+        self.tracks.iter().find(|track| self.scene(track.start) != scene)?;
+        let tracked = |marks: &&Vec<Mark>| marks.iter().any(|mark| mark.track.is_some());
+        let times = if self.cuts.len() == 1 { "once" } else { &format!("{} times", self.cuts.len()) };
+        Some(format!(
+            "the picture cuts {times}: the speaker's track holds {} of {} frames with a face",
+            self.with_face(),
+            self.marks.iter().filter(tracked).count()
+        ))
+    }
+
+    /// Number of the scene in which `time` lies.
+    fn scene(&self, time: Seconds) -> usize {
+        let began = |&&cut: &&usize| self.times.get(cut).is_some_and(|start| start.0 <= time.0);
+        self.cuts.iter().filter(began).count()
     }
 }
 
@@ -128,6 +162,30 @@ mod tests {
         assert_eq!(with_weights(&[0.1, 1.0], Some(1)).warning(), None);
         let warning = with_weights(&[0.5, 1.0, 0.1], Some(1)).warning().unwrap();
         assert!(warning.starts_with("3 faces compete") && warning.contains("50%"), "{warning}");
+    }
+
+    #[test]
+    fn faces_of_other_scenes_are_no_rivals_but_worth_a_warning() {
+        let mut track = with_weights(&[0.5, 1.0, 0.1], Some(1));
+        track.times = vec![Seconds(0.0), Seconds(1.0), Seconds(2.0)];
+        track.cuts = vec![1];
+        (track.tracks[1].start, track.tracks[2].start) = (Seconds(1.0), Seconds(2.0));
+        let face = Face {
+            bbox: Rect::default(),
+            score: 1.0,
+            landmarks: None,
+            crop: RgbImage::black(1, 1),
+            interpolated: false,
+        };
+        let mark =
+            |track| Mark { track, bbox: Rect::default(), landmarks: None, score: 1.0, interpolated: false };
+        track.faces = vec![None, Some(face), None];
+        track.marks = vec![vec![mark(Some(0))], vec![mark(Some(1)), mark(Some(2))], vec![mark(None)]];
+        assert_eq!(track.rival(), Some(0.1));
+        let said = "the picture cuts once: the speaker's track holds 1 of 2 frames with a face";
+        assert_eq!(track.warnings(), [said]);
+        track.cuts = vec![1, 2];
+        assert!(track.warnings()[0].contains("cuts 2 times"), "{:?}", track.warnings());
     }
 
     #[test]

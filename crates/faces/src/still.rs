@@ -44,14 +44,8 @@ fn opaque(picture: &DynamicImage) -> RgbImage {
 /// Writes `image` to `path`, as JPEG or PNG by the extension.
 pub fn write_image(path: &Path, image: &RgbImage) -> Result<(), Error> {
     let failed = |source| Error::Write { path: path.into(), source };
-    image::save_buffer(
-        path,
-        &image.data,
-        image.width as u32,
-        image.height as u32,
-        ExtendedColorType::Rgb8,
-    )
-    .map_err(failed)
+    image::save_buffer(path, &image.data, image.width as u32, image.height as u32, ExtendedColorType::Rgb8)
+        .map_err(failed)
 }
 
 /// `image` as the content of a JPEG file, of `quality` 1 to 100.

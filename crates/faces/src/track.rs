@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use affekt_core::{Frame, Seconds};
 
+use crate::cuts::CutFinder;
 use crate::follow::Tracks;
 use crate::{Error, FaceDetector, FaceTrack, align, crop};
 
@@ -27,16 +28,27 @@ pub(crate) const HELD_BYTES: usize = 128 << 20;
 
 /// Follows faces through a stream of frames.
 ///
-/// Holds the few frames that await the next key frame, and 37 KB a frame for the faces that may turn out to be the
+/// Tracks end where the picture cuts. Holds the few frames that await the next key frame, and 37 KB a frame for the faces that may turn out to be the
 /// speaker.
 pub struct Tracker<'d> {
     detector: &'d mut dyn FaceDetector,
     held: Held,
-    pending: Vec<usize>,
+    finder: CutFinder,
+    cuts: Vec<usize>,
+    /// Frames of which it is known whether they begin a scene.
+    settled: usize,
+    pending: Vec<Key>,
     last_key: Option<(usize, Seconds)>,
     bytes_since_key: usize,
     times: Vec<Seconds>,
     tracks: Tracks,
+}
+
+/// A frame on which the detector runs.
+struct Key {
+    position: usize,
+    /// Whether it begins a scene.
+    begins: bool,
 }
 
 impl<'d> Tracker<'d> {
@@ -45,6 +57,9 @@ impl<'d> Tracker<'d> {
         Self {
             detector,
             held: Held::default(),
+            finder: CutFinder::default(),
+            cuts: Vec::new(),
+            settled: 0,
             pending: Vec::new(),
             last_key: None,
             bytes_since_key: 0,
@@ -61,12 +76,10 @@ impl<'d> Tracker<'d> {
 
     /// Takes the next frame in presentation order.
     pub fn push(&mut self, frame: Frame) -> Result<(), Error> {
-        self.bytes_since_key += frame.image.data.len();
-        if self.is_key(frame.time) {
-            self.mark_key(self.times.len(), frame.time);
-        }
+        self.finder.see(&frame.image);
         self.times.push(frame.time);
         self.held.frames.push_back(frame);
+        self.settle(false);
         if self.pending.len() >= BATCH || self.held.bytes() >= HELD_BYTES {
             self.detect()?;
         }
@@ -75,19 +88,39 @@ impl<'d> Tracker<'d> {
 
     /// Ends the clip and chooses the speaker. A clip without a face is a result like any other.
     pub fn finish(mut self) -> Result<FaceTrack, Error> {
+        self.settle(true);
         // The last frame is a key frame, so that those before it have something to be interpolated to.
-        if let Some((last, &time)) = self.times.iter().enumerate().next_back()
-            && self.last_key.is_none_or(|(key, _)| key != last)
-        {
-            self.mark_key(last, time);
+        if let Some(last) = self.times.len().checked_sub(1) {
+            self.mark_key(last, false);
         }
         self.detect()?;
-        Ok(self.tracks.finish(&self.held, self.times, Self::recipe(self.detector)))
+        Ok(self.tracks.finish(&self.held, self.times, self.cuts, Self::recipe(self.detector)))
     }
 
-    fn mark_key(&mut self, position: usize, time: Seconds) {
-        self.pending.push(position);
-        self.last_key = Some((position, time));
+    /// Chooses the key frames among the frames of which the scene is known.
+    fn settle(&mut self, ended: bool) {
+        while let Some(cut) = self.finder.judge(ended) {
+            let position = self.settled;
+            self.settled += 1;
+            self.bytes_since_key += self.held.frame(position).image.data.len();
+            if cut {
+                self.cuts.push(position);
+                // The scene's last frame, for the reason that the clip's is one.
+                self.mark_key(position - 1, false);
+            }
+            if cut || self.is_key(self.times[position]) {
+                self.mark_key(position, cut);
+            }
+        }
+    }
+
+    /// Makes the frame at `position` a key frame, where it is none yet.
+    fn mark_key(&mut self, position: usize, begins: bool) {
+        if self.last_key.is_some_and(|(key, _)| key == position) {
+            return;
+        }
+        self.pending.push(Key { position, begins });
+        self.last_key = Some((position, self.times[position]));
         self.bytes_since_key = 0;
     }
 
@@ -101,10 +134,13 @@ impl<'d> Tracker<'d> {
     /// Detects on the pending key frames and lets go of the frames that no open track needs.
     fn detect(&mut self) -> Result<(), Error> {
         let pending = std::mem::take(&mut self.pending);
-        let images: Vec<_> = pending.iter().map(|&key| &self.held.frame(key).image).collect();
+        let images: Vec<_> = pending.iter().map(|key| &self.held.frame(key.position).image).collect();
         let found = self.detector.detect_batch(&images)?;
         for (key, detections) in pending.into_iter().zip(found) {
-            let needed = self.tracks.observe(key, &detections, &self.held);
+            if key.begins {
+                self.tracks.cut(&self.held);
+            }
+            let needed = self.tracks.observe(key.position, &detections, &self.held);
             self.held.drop_before(needed);
         }
         Ok(())

@@ -40,12 +40,24 @@ fn square(image: &RgbImage, band: usize) -> Option<Detection> {
 /// A square of a side, at a place, of a colour.
 type Square = (i64, i64, i64, [u8; 3]);
 
+/// A picture with so much in it that squares may come and go without a new scene.
+fn room() -> RgbImage {
+    let mut image = RgbImage::black(300, 200);
+    for tile in 0..24 {
+        let (column, row) = (tile % 6, tile / 6);
+        if (column + row) % 2 == 1 {
+            fill(&mut image, 50 * column, 50 * row, 50, 50, [0, 245, 245]);
+        }
+    }
+    image
+}
+
 /// Tracks a clip at 30 frames a second, whose frame `i` shows `squares(i)`.
 fn track(frames: usize, squares: impl Fn(usize) -> Vec<Square>) -> (FaceTrack, usize) {
     let mut detector = SquareDetector::default();
     let mut tracker = Tracker::new(&mut detector);
     for index in 0..frames {
-        let mut image = RgbImage::black(300, 200);
+        let mut image = room();
         for (x, y, side, colour) in squares(index) {
             fill(&mut image, x, y, side, side, colour);
         }
@@ -169,6 +181,56 @@ fn huge_frames_are_not_hoarded() {
     }
     assert_eq!(tracker.finish().unwrap().frames(), 40);
     assert!(detector.pictures > 10);
+}
+
+/// A clip of two rooms, the second from frame 25 on, with a square that stays where it is.
+fn two_rooms(index: usize) -> RgbImage {
+    let mut image = room();
+    if index >= 25 {
+        image.data.iter_mut().for_each(|value| *value = 245 - *value);
+    }
+    fill(&mut image, 100, 20, 70, 70, WHITE);
+    image
+}
+
+#[test]
+fn a_cut_ends_every_track_and_begins_others() {
+    let mut detector = SquareDetector::default();
+    let mut tracker = Tracker::new(&mut detector);
+    for index in 0..60 {
+        let frame = Frame { index, time: Seconds(index as f64 / 30.0), image: two_rooms(index) };
+        tracker.push(frame).unwrap();
+    }
+    let result = tracker.finish().unwrap();
+    assert_eq!((result.cuts.as_slice(), result.tracks.len(), result.speaker), (&[25][..], 2, Some(1)));
+    assert_eq!((result.tracks[0].end, result.tracks[0].frames), (result.times[24], 25));
+    assert_eq!((result.tracks[1].start, result.tracks[1].frames), (result.times[25], 35));
+    let seen: Vec<usize> = (0..60).filter(|&i| result.faces[i].is_some()).collect();
+    assert_eq!(seen, (25..60).collect::<Vec<_>>());
+    // The frames beside the cut are seen, not guessed.
+    assert!(!result.marks[24][0].interpolated && !result.marks[25][0].interpolated);
+    assert_eq!(
+        result.warnings(),
+        ["the picture cuts once: the speaker's track holds 35 of 60 frames with a face"]
+    );
+}
+
+#[test]
+fn a_scene_of_few_frames_keeps_its_face() {
+    // Scenes of 3, 4 and 5 frames: the last frame of one and the first of the next are always looked at.
+    let shown = |index: usize| match index {
+        0..20 | 23..27 => 0,
+        _ => 30,
+    };
+    let mut detector = SquareDetector::default();
+    let mut tracker = Tracker::new(&mut detector);
+    for index in 0..32 {
+        let frame = Frame { index, time: Seconds(index as f64 / 30.0), image: two_rooms(shown(index)) };
+        tracker.push(frame).unwrap();
+    }
+    let result = tracker.finish().unwrap();
+    assert_eq!((result.cuts.as_slice(), result.tracks.len()), (&[20, 23, 27][..], 4));
+    assert!(result.marks.iter().all(|marks| marks.len() == 1 && marks[0].track.is_some()));
 }
 
 #[test]

@@ -7,12 +7,13 @@
 //! | `overview` | several inputs as a table; inputs that failed |
 //! | `verdict` | name, warnings, both valences on their scale |
 //! | `frames` | key frames with the chosen face |
-//! | `timeline` | sound, face and valence on one axis of time |
+//! | `timeline`, `valence` | sound, face and valence on one axis of time |
 //! | `shares` | attention by modality and by view |
 //! | `words` | transcript beside simulated text |
 //! | `facts` | windows, wall time, what was found in the file |
 //! | `recipe` | how features are made, networks, digests, the JSON |
-//! | `markup`, `number`, `axis`, `align` | escaping, digits, time, word by word comparison |
+//! | `markup`, `plot` | escaped HTML and SVG; shapes |
+//! | `number`, `axis`, `align` | digits, time, comparison word by word |
 
 mod align;
 mod axis;
@@ -21,9 +22,11 @@ mod frames;
 mod markup;
 mod number;
 mod overview;
+mod plot;
 mod recipe;
 mod shares;
 mod timeline;
+mod valence;
 mod verdict;
 mod words;
 
@@ -187,6 +190,17 @@ fn section(page: &mut Markup, heading: &str, content: impl FnOnce(&mut Markup)) 
     page.tag("section").class("card").with(|page| {
         page.tag("h3").text(heading);
         content(page);
+    });
+}
+
+/// Heads of a table's columns.
+fn head(page: &mut Markup, class: &str, names: &[&str]) {
+    page.tag("thead").with(|page| {
+        page.tag("tr").with(|page| {
+            for name in names {
+                page.tag("th").set("scope", "col").class(class).text(name);
+            }
+        });
     });
 }
 

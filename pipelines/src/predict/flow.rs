@@ -93,7 +93,7 @@ fn run(
         tally.answer().ok_or_else(|| Error::NothingToJudge { path: request.media.clone() })?;
     let warnings = warnings(networks, &facts, &words, &tally);
     let prediction = Prediction {
-        duration_s: Seconds(facts.span.end.map_or(0.0, |end| end.0 - facts.span.start.0)),
+        duration_s: Seconds(facts.span.end.map_or(0.0, |end| end.0 - facts.span.start.0)).rounded(),
         bundle: networks.bundle.name().to_owned(),
         label: Label::of(valence.with_text.unwrap_or(valence.without_text)),
         text_source: valence.with_text.map(|_| TextSource::Transcript),

@@ -189,8 +189,8 @@ impl Watcher {
         Clip {
             index: self.index - 1,
             several,
-            start: Seconds(start),
-            end: Seconds(end),
+            start: Seconds(start).rounded(),
+            end: Seconds(end).rounded(),
             waveform: Clip::waveform(samples),
             track,
         }

@@ -19,7 +19,8 @@ pub fn over(text: &str, speech: &[Seconds]) -> Vec<Option<String>> {
         let next = wanted.get(at + 1).copied().unwrap_or(border);
         let last = (border + FEW).min(next.saturating_sub(1));
         let room = (border.saturating_sub(FEW).max(start + 1)..=last).filter(|&near| ends_at(near));
-        let nearest = room.min_by_key(|near| near.abs_diff(border)).filter(|_| border > start && next > border);
+        let nearest =
+            room.min_by_key(|near| near.abs_diff(border)).filter(|_| border > start && next > border);
         let end = nearest.unwrap_or(border).max(start);
         let part = &words[start..end];
         parts.push(part.first().zip(part.last()).map(|(first, last)| text[first.start..last.end].to_owned()));

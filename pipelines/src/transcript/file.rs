@@ -9,7 +9,11 @@ const MOST: u64 = 64 << 20;
 
 /// The text of a file, or the reason why it has none.
 pub fn read(path: &Path) -> Result<String, String> {
-    let bytes = bytes(path)?;
+    text(bytes(path)?)
+}
+
+/// The text that the bytes of a file are.
+pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     match &bytes[..] {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),

@@ -4,6 +4,8 @@
 const TAGS: [&str; 9] = ["b", "c", "i", "rt", "ruby", "s", "u", "br", "p"];
 /// Tags that carry something behind a space: a speaker, a language, a colour.
 const WITH_VALUE: [&str; 4] = ["v", "lang", "font", "span"];
+/// Bytes of a tag, at most.
+const LONGEST: usize = 256;
 /// Entities, and what they stand for; the last two are marks of direction.
 const ENTITIES: [(&str, &str); 8] = [
     ("amp", "&"),
@@ -34,29 +36,39 @@ pub fn without(text: &str) -> String {
     kept.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What stands between the beginning of `text` and its first `close`, if that is near: a search through all of the text
+/// at every bracket would take hours where none is ever closed.
+fn between<'a>(text: &'a str, open: &str, close: u8) -> Option<&'a str> {
+    let inside = text.strip_prefix(open)?;
+    let length = inside.bytes().take(LONGEST).position(|byte| byte == close)?;
+    Some(&inside[..length])
+}
+
 /// Length of a tag, and what stands in its place.
 fn tag(text: &str) -> Option<(usize, String)> {
-    let (inside, _) = text.strip_prefix('<')?.split_once('>')?;
+    let inside = between(text, "<", b'>')?;
     let name = inside.strip_prefix('/').unwrap_or(inside);
     let name = name.strip_suffix('/').unwrap_or(name).trim_end();
-    let (first, value) = name.split_once([' ', '\t']).map_or((name, None), |(first, value)| (first, Some(value)));
+    let (first, value) =
+        name.split_once([' ', '\t']).map_or((name, None), |(first, value)| (first, Some(value)));
     let first = first.split('.').next()?.to_ascii_lowercase();
     let known = WITH_VALUE.contains(&&*first) || (value.is_none() && TAGS.contains(&&*first));
     // Times inside a cue: `<00:00:01.000>`.
-    let time = name.contains(':') && name.bytes().all(|byte| byte.is_ascii_digit() || b":.,".contains(&byte));
+    let time = name.starts_with(|letter: char| letter.is_ascii_digit())
+        && name.contains(':')
+        && name.bytes().all(|byte| byte.is_ascii_digit() || b":.,".contains(&byte));
     let meant = if matches!(&*first, "br" | "p") { " " } else { "" };
     (known || time).then(|| (inside.len() + 2, meant.to_owned()))
 }
 
 /// `{\an8}`: where SRT puts words on the screen.
 fn position(text: &str) -> Option<(usize, String)> {
-    let (inside, _) = text.strip_prefix("{\\")?.split_once('}')?;
+    let inside = between(text, "{\\", b'}')?;
     Some((inside.len() + 3, String::new()))
 }
 
 fn entity(text: &str) -> Option<(usize, String)> {
-    let name = text.strip_prefix('&')?;
-    let name = &name[..name.find(';').filter(|&length| length <= 8)?];
+    let name = between(text, "&", b';')?;
     let number = |code: &str| match code.strip_prefix(['x', 'X']) {
         Some(code) => u32::from_str_radix(code, 16).ok(),
         None => code.parse().ok(),

@@ -29,16 +29,18 @@ pub fn cues(text: &str) -> Result<Option<Vec<Cue>>, String> {
     Ok(Some(cues))
 }
 
-/// The times are the first two neighbouring numbers behind id and clip: an id may have a mark in it, as a text may.
+/// An id may have a mark in it, as a text may: the times are the first two numbers behind the number of the clip, or
+/// behind what stands in its place.
 fn cue(line: &str) -> Option<Cue> {
-    let marks: Vec<usize> = line.match_indices(MARK).map(|(at, _)| at).collect();
-    marks.windows(3).skip(1).find_map(|marks| {
-        let [before, between, after] = *marks else { return None };
-        let start = number(&line[before + MARK.len()..between])?;
-        let end = number(&line[between + MARK.len()..after])?;
-        let text = line[after + MARK.len()..].trim().to_owned();
-        Some(Cue { start, end, text })
-    })
+    // The text may have any number of marks, an id a few.
+    let fields: Vec<&str> = line.splitn(10, MARK).collect();
+    let times = |at: usize| Some((number(fields.get(at)?)?, number(fields.get(at + 1)?)?));
+    // Behind the times there is a text, even if it is empty.
+    let places = || (2..fields.len().saturating_sub(2)).filter(|&at| times(at).is_some());
+    let numbered = |&at: &usize| fields[at - 1].trim().parse::<u32>().is_ok();
+    let at = places().find(numbered).or_else(|| places().next())?;
+    let (start, end) = times(at)?;
+    Some(Cue { start, end, text: fields[at + 2..].join(MARK).trim().to_owned() })
 }
 
 fn number(text: &str) -> Option<Seconds> {

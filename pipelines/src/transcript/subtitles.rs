@@ -17,11 +17,12 @@ const COMMENTS: [&str; 3] = ["NOTE", "STYLE", "REGION"];
 /// # Errors
 /// A line that is meant to hold two times and does not; words before all times.
 pub fn cues(text: &str) -> Result<Option<Vec<Cue>>, String> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let header = lines.first().is_some_and(|line| is_named(line, "WEBVTT"));
-    if !header && !lines.iter().any(|line| times(line).is_some()) {
+    let lines = || text.lines().map(str::trim);
+    let header = lines().next().is_some_and(|line| is_named(line, "WEBVTT"));
+    if !header && !lines().any(|line| times(line).is_some()) {
         return Ok(None);
     }
+    let lines: Vec<&str> = lines().collect();
     let mut reader = Reader { header, lines: &lines, cues: Vec::new() };
     let mut at = if header { reader.behind_header() } else { 0 };
     // Whether the line belongs to a block whose times were read.
@@ -44,7 +45,9 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The first line after the header, whose block may hold metadata.
     fn behind_header(&self) -> usize {
-        let ends = |at: &usize| self.lines[*at].is_empty() || self.names_cue(*at) || times(self.lines[*at]).is_some();
+        let ends = |at: &usize| {
+            self.lines[*at].is_empty() || self.names_cue(*at) || times(self.lines[*at]).is_some()
+        };
         (1..self.lines.len()).find(ends).unwrap_or(self.lines.len())
     }
 
@@ -79,7 +82,8 @@ impl Reader<'_> {
     /// SRT numbers its cues; an empty line may follow by mistake, or be missing before.
     fn is_counter(&self, at: usize) -> bool {
         let next = self.lines[at + 1..].iter().find(|line| !line.is_empty());
-        self.lines[at].bytes().all(|byte| byte.is_ascii_digit()) && next.is_some_and(|line| times(line).is_some())
+        self.lines[at].bytes().all(|byte| byte.is_ascii_digit())
+            && next.is_some_and(|line| times(line).is_some())
     }
 
     /// WebVTT names them.
@@ -102,7 +106,9 @@ fn times(line: &str) -> Option<(Seconds, Seconds)> {
 /// Words may hold an arrow; what begins with a digit and has a colon before it is times gone wrong.
 fn looks_like_times(line: &str) -> bool {
     let before = line.split_once(ARROW).map_or("", |(before, _)| before.trim());
-    before.starts_with(|letter: char| letter.is_ascii_digit()) && before.contains(':') && !before.contains(' ')
+    before.starts_with(|letter: char| letter.is_ascii_digit())
+        && before.contains(':')
+        && !before.contains(' ')
 }
 
 /// `[HH:]MM:SS[.mmm]`, with a comma in SRT, in seconds; negative where broken tools shifted it so.

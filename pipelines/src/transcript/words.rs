@@ -51,20 +51,37 @@ fn characters(token: &str, start: usize, words: &mut Vec<Range<usize>>) {
 /// Between two characters of which one belongs to a script without spaces, but not between a bracket or a sign and what it
 /// belongs to: a full stop must not begin a window.
 fn may_part(before: &str, after: &str) -> bool {
-    let (Some(last), Some(next)) = (before.chars().next(), after.chars().next()) else { return false };
-    let open = |letter: char| "([{「『（【《〈〔“‘".contains(letter);
-    // Thai and Lao write some vowels before the consonant that they follow in speech, others after.
-    let leads = matches!(last, '\u{0e40}'..='\u{0e44}' | '\u{0ec0}'..='\u{0ec4}');
-    let follows = matches!(next, '\u{0e2f}' | '\u{0e30}' | '\u{0e32}' | '\u{0e33}' | '\u{0e45}' | '\u{0e46}')
-        || matches!(next, '\u{0eb0}' | '\u{0eb2}' | '\u{0eb3}' | '\u{0ec6}' | '々' | 'ー' | 'ｰ');
-    let small = "ぁぃぅぇぉっゃゅょァィゥェォッャュョ".contains(next);
-    (is_without_spaces(last) || is_without_spaces(next))
-        && !(open(last) || leads || follows || small || is_mark(next) && !open(next))
+    let (Some(first), Some(last), Some(next)) =
+        (before.chars().next(), before.chars().next_back(), after.chars().next())
+    else {
+        return false;
+    };
+    let somewhere = is_without_spaces(first) || is_without_spaces(next);
+    somewhere && !opens(first) && !leads(last) && !follows(next) && (!is_mark(next) || opens(next))
+}
+
+fn opens(letter: char) -> bool {
+    "([{「『（【《〈〔“‘".contains(letter)
+}
+
+/// Thai and Lao write some vowels before the consonant that they follow in speech; Khmer and Myanmar have a sign that
+/// puts the next consonant below.
+fn leads(letter: char) -> bool {
+    matches!(letter, '\u{0e40}'..='\u{0e44}' | '\u{0ec0}'..='\u{0ec4}' | '\u{17d2}' | '\u{1039}')
+}
+
+/// Vowels and signs behind a consonant, where Unicode counts them as characters of their own; small kana.
+fn follows(letter: char) -> bool {
+    let thai = matches!(letter, '\u{0e2f}' | '\u{0e30}' | '\u{0e32}' | '\u{0e33}' | '\u{0e45}' | '\u{0e46}');
+    let lao = matches!(letter, '\u{0eaf}' | '\u{0eb0}' | '\u{0eb2}' | '\u{0eb3}' | '\u{0ec6}');
+    let myanmar =
+        matches!(letter, '\u{102b}'..='\u{103e}' | '\u{1062}'..='\u{106d}' | '\u{1083}'..='\u{108f}');
+    thai || lao || myanmar || "々ーｰぁぃぅぇぉっゃゅょァィゥェォッャュョ".contains(letter)
 }
 
 /// Punctuation, which belongs to what stands before it.
 fn is_mark(letter: char) -> bool {
-    letter.is_ascii_punctuation() || "、。，．！？：；…‥・」』）】》〉〕”’–—。，！？、་།".contains(letter)
+    letter.is_ascii_punctuation() || "、。，．！？：；…‥・」』）】》〉〕”’–—་།".contains(letter)
 }
 
 fn is_without_spaces(letter: char) -> bool {

@@ -9,10 +9,9 @@
 //!    either. Digital silence (below -84 dB) is no background: a recording that is muted for a while has its own
 //!    background elsewhere.
 //! 4. A frame is speech where its level lies more than 6 dB over the background (steady noise keeps within 2 dB of its
-//!    own level) and at most 40 dB below the voice (the weakest consonants lie about 30 dB below
-//!    the strongest vowels, Fletcher 1953, and words fade out).
-//!    Where the 30 s hold 0.6 s of digital silence, the pauses may be that, and the background found be weak speech: then
-//!    all that is at most 25 dB below the voice is speech.
+//!    own level) and at most 40 dB below the voice (the weakest consonants lie about 30 dB below the strongest vowels,
+//!    Fletcher 1953, and words fade out). Where the 30 s hold 0.6 s of digital silence, the pauses may be that, and the
+//!    background found be weak speech: then all that is at most 25 dB below the voice is speech.
 //! 5. Where voice and background are less than 10 dB apart, there is only one kind of sound: music, noise, or silence.
 //!    All of it counts as speech where it is louder than -50 dB and less than 20 dB below a voice heard before in the
 //!    recording; else it is a pause throughout.
@@ -41,8 +40,7 @@ const BELOW_VOICE_IF_MUTED: f32 = 25.0;
 const CONTRAST: f32 = 10.0;
 /// From here on, a sound without contrast counts as speech.
 const AUDIBLE: f32 = -50.0;
-
-/// A sound without contrast this far below the voice heard before does not.
+/// Unless it lies this many decibels below a voice heard before.
 const BACKGROUND_BELOW_VOICE: f32 = 20.0;
 
 /// Levels of the frames of a sound that grows at its end and is forgotten from its start.
@@ -78,8 +76,7 @@ impl Levels {
 
     /// What is speech in it, and what is not.
     pub fn activity(&mut self) -> Activity {
-        let levels: Vec<f32> =
-            (0..self.frames.len()).map(|at| median(around(&self.frames, at))).collect();
+        let levels: Vec<f32> = (0..self.frames.len()).map(|at| median(around(&self.frames, at))).collect();
         let threshold = self.threshold(&levels);
         Activity { levels, threshold }
     }
@@ -135,7 +132,8 @@ impl Activity {
     /// Mean level of the `width` frames around the start of frame `at`.
     pub fn level_around(&self, at: usize, width: usize) -> f64 {
         let range = at.saturating_sub(width / 2)..(at + width / 2).min(self.levels.len());
-        let power: f64 = self.levels[range.clone()].iter().map(|&level| 10f64.powf(f64::from(level) / 10.0)).sum();
+        let power: f64 =
+            self.levels[range.clone()].iter().map(|&level| 10f64.powf(f64::from(level) / 10.0)).sum();
         10.0 * (power / range.len().max(1) as f64).log10()
     }
 

@@ -21,7 +21,8 @@ fn level(samples: &[f32]) -> f64 {
 fn real_speech_is_cut_in_quiet_places() {
     let Some(files) = realdata::files("speech", &["wav", "flac"]) else { return };
     for file in files {
-        let decoded = affekt_media::decode(&file, Span::ALL, Want::AUDIO, |_| ControlFlow::Break(())).unwrap();
+        let decoded =
+            affekt_media::decode(&file, Span::ALL, Want::AUDIO, |_| ControlFlow::Break(())).unwrap();
         let once = decoded.waveform.unwrap().samples;
         let sound: Vec<f32> = once.iter().copied().cycle().take(once.len().max(65 * RATE)).collect();
         let windows = windows(&sound);
@@ -30,8 +31,13 @@ fn real_speech_is_cut_in_quiet_places() {
             let around = level(&sound[cut - RATE / 40..cut + RATE / 40]);
             let voice = level(&window.samples);
             let (at, share) = (cut as f64 / RATE as f64, window.speech.0 / window.span.duration().unwrap().0);
-            println!("{name}: cut at {at:.2} s, {around:.1} dB, voice {voice:.1} dB, {share:.2} of it speech");
-            assert!(around < voice - 20.0, "{name}: cut at {at} s, {around} dB where the voice has {voice} dB");
+            println!(
+                "{name}: cut at {at:.2} s, {around:.1} dB, voice {voice:.1} dB, {share:.2} of it speech"
+            );
+            assert!(
+                around < voice - 20.0,
+                "{name}: cut at {at} s, {around} dB where the voice has {voice} dB"
+            );
         }
     }
 }

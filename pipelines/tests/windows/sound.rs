@@ -97,7 +97,8 @@ impl Sound {
     pub fn tone(mut self, seconds: f64, level: f64) -> Self {
         let scale = 2f64.sqrt() * amplitude(level);
         let length = (seconds * RATE as f64) as usize;
-        self.samples.extend((0..length).map(|at| (scale * (TAU * 220.0 * at as f64 / RATE as f64).sin()) as f32));
+        self.samples
+            .extend((0..length).map(|at| (scale * (TAU * 220.0 * at as f64 / RATE as f64).sin()) as f32));
         self
     }
 }

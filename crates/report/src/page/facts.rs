@@ -4,11 +4,13 @@ use affekt_core::Seconds;
 
 use super::axis::{self, Axis};
 use super::markup::Markup;
-use super::number::{Pc, counted, grouped, percent, signed_or_dash};
-use super::{facts_list, section};
+use super::number::{counted, grouped, percent, signed_or_dash};
+use super::{facts_list, plot, section};
 use crate::prediction::Window;
 use crate::{Exhibit, Prediction};
 
+/// Digits of the instants in the table.
+const DECIMALS: usize = 2;
 /// A longer table is folded.
 const MOST_WINDOWS: usize = 12;
 
@@ -39,18 +41,15 @@ pub fn write(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit, axis
 
 fn table(page: &mut Markup, windows: &[Window], axis: &Axis) {
     page.tag("table").class("windows").with(|page| {
-        page.tag("thead").with(|page| {
-            page.tag("tr").with(|page| {
-                for name in ["Start", "End", "With text", "Without text"] {
-                    page.tag("th").set("scope", "col").class("number").text(name);
-                }
-            });
-        });
+        super::head(page, "number", &["Start", "End", "With text", "Without text"]);
         page.tag("tbody").with(|page| {
             for window in windows {
                 page.tag("tr").with(|page| {
-                    page.tag("th").set("scope", "row").class("number").text(axis.instant(window.start));
-                    page.tag("td").class("number").text(axis.instant(window.end));
+                    page.tag("th")
+                        .set("scope", "row")
+                        .class("number")
+                        .text(axis.clock(window.start, DECIMALS));
+                    page.tag("td").class("number").text(axis.clock(window.end, DECIMALS));
                     page.tag("td").class("number").text(signed_or_dash(window.with_text));
                     page.tag("td").class("number").text(signed_or_dash(window.without_text));
                 });
@@ -112,27 +111,10 @@ fn timing(page: &mut Markup, prediction: &Prediction) {
                 page.tag("tr").with(|page| {
                     page.tag("th").set("scope", "row").text(stage.name());
                     page.tag("td").with(|page| {
-                        let width = Pc(78.0 * time.0 / longest);
-                        page.tag("svg")
-                            .class("plot stage")
-                            .set("width", "100%")
-                            .set("height", 16)
-                            .set("role", "img")
-                            .with(|page| {
-                                page.tag("title").text(format_args!("{}: {}", stage.name(), wall(*time)));
-                                page.tag("rect")
-                                    .class("bar")
-                                    .set("y", 3)
-                                    .set("width", width)
-                                    .set("height", 10)
-                                    .close();
-                                page.tag("text")
-                                    .class("small")
-                                    .set("x", width)
-                                    .set("dx", 5)
-                                    .set("y", 12)
-                                    .text(wall(*time));
-                            });
+                        let title = format!("{}: {}", stage.name(), wall(*time));
+                        plot::drawing(page, "stage", 16, title, |page| {
+                            plot::bar(page, 3.0, 78.0 * time.0 / longest, wall(*time));
+                        });
                     });
                 });
             }

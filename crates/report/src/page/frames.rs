@@ -24,7 +24,8 @@ pub fn write(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit, axis
             exhibit.pictures.len(),
             percent(faces.coverage),
         ));
-        let upright = exhibit.pictures.iter().filter(|picture| 4 * picture.height > 3 * picture.width).count();
+        let upright =
+            exhibit.pictures.iter().filter(|picture| 4 * picture.height > 3 * picture.width).count();
         let shape = if 2 * upright > exhibit.pictures.len() { "frames upright" } else { "frames" };
         page.tag("div").class(shape).with(|page| {
             for picture in &exhibit.pictures {

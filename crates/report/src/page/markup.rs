@@ -30,6 +30,8 @@ impl Write for Escaped<'_> {
                 '\n' | '\t' => self.0.push(letter),
                 // No XML document may hold these, not even escaped.
                 '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}' => self.0.push('\u{fffd}'),
+                // Overrides of the direction make one file name look like another.
+                '\u{202d}' | '\u{202e}' => self.0.push('\u{fffd}'),
                 _ => self.0.push(letter),
             }
         }

@@ -35,6 +35,12 @@ pub fn signed(value: f64) -> String {
     }
 }
 
+/// A step of the label scale with its sign.
+pub fn whole(step: i32) -> String {
+    let sign = ["\u{2212}", "", "+"][(step.signum() + 1) as usize];
+    format!("{sign}{}", step.abs())
+}
+
 /// A valence, or a dash where there is none.
 pub fn signed_or_dash(value: Option<f64>) -> String {
     value.map_or_else(|| "\u{2013}".into(), signed)

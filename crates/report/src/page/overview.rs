@@ -15,15 +15,11 @@ pub fn table(page: &mut Markup, entries: &[Entry]) {
             .class("note")
             .text(format_args!("{} judged, {failed} failed.", counted(judged, "input", "inputs")));
         page.tag("table").class("stack").with(|page| {
-            page.tag("thead").with(|page| {
-                page.tag("tr").with(|page| {
-                    for name in
-                        ["Input", "Label", "With text", "Without text", "Face seen", "Length", "Warnings"]
-                    {
-                        page.tag("th").set("scope", "col").text(name);
-                    }
-                });
-            });
+            super::head(
+                page,
+                "plain",
+                &["Input", "Label", "With text", "Without text", "Face seen", "Length", "Warnings"],
+            );
             page.tag("tbody").with(|page| {
                 for (index, entry) in entries.iter().enumerate() {
                     let place = Place { index, count: entries.len() };

@@ -60,13 +60,7 @@ fn fact(page: &mut Markup, name: &str, value: impl FnOnce(&mut Markup)) {
 
 fn networks(page: &mut Markup, networks: &[Weights]) {
     page.tag("table").class("stack networks").with(|page| {
-        page.tag("thead").with(|page| {
-            page.tag("tr").with(|page| {
-                for name in ["Network", "SHA-256 of the weights", "Licence", "Source"] {
-                    page.tag("th").set("scope", "col").text(name);
-                }
-            });
-        });
+        super::head(page, "plain", &["Network", "SHA-256 of the weights", "Licence", "Source"]);
         page.tag("tbody").with(|page| {
             for network in networks {
                 page.tag("tr").with(|page| {

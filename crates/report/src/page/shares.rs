@@ -2,10 +2,13 @@
 
 use super::markup::Markup;
 use super::number::{Pc, percent};
-use super::section;
+use super::{plot, section};
 use crate::exhibit::Views;
 use crate::prediction::Shares;
 use crate::{Exhibit, Prediction};
+
+/// A narrower part has its share written in the legend only.
+const WRITTEN: f64 = 0.12;
 
 /// The section.
 pub fn write(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit) {
@@ -27,40 +30,22 @@ fn modalities(page: &mut Markup, flow: &str, words: &str, shares: Shares) {
     let parts =
         [("voice", "voice", shares.audio), ("words", words, shares.text), ("face", "face", shares.video)];
     page.tag("p").class("flow-name").text(flow);
-    page.tag("svg").class("plot stacked").set("width", "100%").set("height", 26).set("role", "img").with(
-        |page| {
-            page.tag("title").text(format_args!("Attention by modality, {}", flow.to_lowercase()));
-            let told = parts.map(|(_, name, share)| format!("{name} {}", percent(share)));
-            page.tag("desc").text(told.join(", "));
-            let mut at = 0.0;
-            for (class, _, share) in parts {
-                page.tag("rect")
-                    .class(class)
-                    .set("x", Pc(at))
-                    .set("y", 0)
-                    .set("width", Pc(100.0 * share))
-                    .set("height", 26)
-                    .close();
-                if share >= 0.12 {
-                    let text =
-                        page.tag("text").class("middle inside").set("x", Pc(at + 50.0 * share)).set("y", 18);
-                    text.text(percent(share));
-                }
-                at += 100.0 * share;
+    let told = parts.map(|(_, name, share)| format!("{name} {}", percent(share))).join(", ");
+    let title = format!("Attention by modality, {}: {told}", flow.to_lowercase());
+    plot::drawing(page, "stacked", 26, title, |page| {
+        let mut at = 0.0;
+        for (class, _, share) in parts {
+            plot::rect(page, class, (Pc(at), 0.0), (Pc(100.0 * share), 26.0));
+            if share >= WRITTEN {
+                plot::text(page, "middle inside", (Pc(at + 50.0 * share), 18), percent(share));
             }
-        },
-    );
+            at += 100.0 * share;
+        }
+    });
     page.tag("ul").class("legend").with(|page| {
         for (class, name, share) in parts {
             page.tag("li").with(|page| {
-                page.tag("svg")
-                    .class("plot stacked")
-                    .set("width", 12)
-                    .set("height", 12)
-                    .set("aria-hidden", "true")
-                    .with(|page| {
-                        page.tag("rect").class(class).set("width", 12).set("height", 12).close();
-                    });
+                plot::key(page, "stacked", 12, |page| plot::rect(page, class, (0, 0.0), (12, 12.0)));
                 page.text(format_args!("{name} "));
                 page.tag("strong").class("number").text(percent(share));
             });
@@ -77,14 +62,7 @@ fn views(page: &mut Markup, views: &Views) {
     page.tag("ul").class("legend").with(|page| {
         for (class, name, _) in &flows {
             page.tag("li").with(|page| {
-                page.tag("svg")
-                    .class(format_args!("plot key {class}"))
-                    .set("width", 12)
-                    .set("height", 12)
-                    .set("aria-hidden", "true")
-                    .with(|page| {
-                        page.tag("rect").class("bar").set("width", 12).set("height", 12).close();
-                    });
+                plot::key(page, class, 12, |page| plot::rect(page, "bar", (0, 0.0), (12, 12.0)));
                 page.text(name);
             });
         }
@@ -108,32 +86,16 @@ fn views(page: &mut Markup, views: &Views) {
     });
 }
 
+/// One bar a flow, one under the other.
 fn bars(page: &mut Markup, view: &str, flows: &[(&str, &str, f64)], largest: f64) {
-    let height = 13 * flows.len();
-    page.tag("svg").class("plot").set("width", "100%").set("height", height).set("role", "img").with(
-        |page| {
-            let told: Vec<String> = flows
-                .iter()
-                .map(|(_, flow, share)| format!("{} {}", flow.to_lowercase(), percent(*share)))
-                .collect();
-            page.tag("title").text(format_args!("{view}: {}", told.join(", ")));
-            for (row, (class, _, share)) in flows.iter().enumerate() {
-                let width = Pc(84.0 * share / largest);
-                page.tag("g").class(*class).with(|page| {
-                    page.tag("rect")
-                        .class("bar")
-                        .set("y", 13 * row + 1)
-                        .set("width", width)
-                        .set("height", 10)
-                        .close();
-                    page.tag("text")
-                        .class("small")
-                        .set("x", width)
-                        .set("dx", 5)
-                        .set("y", 13 * row + 10)
-                        .text(percent(*share));
-                });
-            }
-        },
-    );
+    let told = flows.iter().map(|(_, flow, share)| format!("{} {}", flow.to_lowercase(), percent(*share)));
+    let title = format!("{view}: {}", told.collect::<Vec<_>>().join(", "));
+    plot::drawing(page, "", 13 * flows.len(), title, |page| {
+        for (row, (class, _, share)) in flows.iter().enumerate() {
+            let top = 13.0 * row as f64 + 1.0;
+            page.tag("g")
+                .class(class)
+                .with(|page| plot::bar(page, top, 84.0 * share / largest, percent(*share)));
+        }
+    });
 }

@@ -1,8 +1,8 @@
 //! The answer in one glance.
 
 use super::markup::Markup;
-use super::number::{Pc, Px, signed};
-use super::{Place, axis, file_name};
+use super::number::{Pc, Px, signed, whole};
+use super::{Place, axis, file_name, plot};
 use crate::prediction::{Label, TextSource};
 use crate::{Exhibit, Prediction};
 
@@ -79,8 +79,10 @@ fn gauges(page: &mut Markup, prediction: &Prediction) {
     match prediction.valence.with_text {
         Some(value) => gauge(page, "with", "With text", source, value),
         None => page.tag("p").class("gauge-name").with(|page| {
-            page.tag("strong").text("With text");
-            page.tag("span").class("muted").text(" \u{2014} not judged: there is no transcript");
+            page.tag("span").with(|page| {
+                page.tag("strong").text("With text");
+                page.tag("span").class("muted").text(" \u{2014} not judged: no transcript");
+            });
         }),
     }
     let source = "voice and face; words simulated from the voice";
@@ -106,48 +108,27 @@ fn gauge(page: &mut Markup, flow: &str, name: &str, source: &str, valence: f64) 
         });
     });
     let beyond = valence.abs() > SCALE;
-    page.tag("svg")
-        .class(format_args!("plot gauge {flow}"))
-        .set("width", "100%")
-        .set("height", 30)
-        .set("role", "img")
-        .with(|page| {
-            page.tag("title").text(format_args!("{name}: valence {value} on a scale from \u{2212}3 to +3"));
-            let (low, high) = (place(-0.5), place(0.5));
-            for (class, from, to) in
-                [("negative", 0.0, low), ("neutral", low, high), ("positive", high, 100.0)]
-            {
-                page.tag("rect")
-                    .class(format_args!("zone {class}"))
-                    .set("x", Pc(from))
-                    .set("y", 5)
-                    .set("width", Pc(to - from))
-                    .set("height", 20)
-                    .close();
-            }
-            for step in -3..=3 {
-                let x = Pc(place(f64::from(step)));
-                let class = if step == 0 { "zero" } else { "grid" };
-                page.tag("line").class(class).set("x1", x).set("x2", x).set("y1", 5).set("y2", 25).close();
-            }
-            let (zero, end) = (place(0.0), place(valence));
-            let (from, to) = (zero.min(end), zero.max(end));
-            page.tag("rect")
-                .class("bar")
-                .set("x", Pc(from))
-                .set("y", 10)
-                .set("width", Pc(to - from))
-                .set("height", 10)
-                .close();
-            page.tag("svg")
-                .set("x", Pc(end))
-                .set("overflow", "visible")
-                .with(|page| marker(page, beyond.then_some(valence)));
-        });
+    let title = format!("{name}: valence {value} on a scale from \u{2212}3 to +3");
+    plot::drawing(page, &format!("gauge {flow}"), 30, title, |page| {
+        let (low, high) = (place(-0.5), place(0.5));
+        let zones =
+            [("zone negative", 0.0, low), ("zone neutral", low, high), ("zone positive", high, 100.0)];
+        for (zone, from, to) in zones {
+            plot::rect(page, zone, (Pc(from), 5.0), (Pc(to - from), 20.0));
+        }
+        for step in -3..=3 {
+            let class = if step == 0 { "zero" } else { "grid" };
+            plot::upright(page, class, Pc(place(step.into())), 5.0, 25.0);
+        }
+        let (zero, end) = (place(0.0), place(valence));
+        let (from, to) = (zero.min(end), zero.max(end));
+        plot::rect(page, "bar", (Pc(from), 10.0), (Pc(to - from), 10.0));
+        let at_end = page.tag("svg").set("x", Pc(end)).set("overflow", "visible");
+        at_end.with(|page| marker(page, beyond.then_some(valence)));
+    });
     if beyond {
-        page.tag("p")
-            .class("note")
-            .text(format_args!("The drawing ends at the scale; the value, {value}, lies beyond it."));
+        let note = format!("The drawing ends at the scale; the value, {value}, lies beyond it.");
+        page.tag("p").class("note").text(note);
     }
 }
 
@@ -161,26 +142,16 @@ fn marker(page: &mut Markup, beyond: Option<f64>) {
 }
 
 fn scale(page: &mut Markup) {
-    page.tag("svg")
-        .class("plot ticks")
-        .set("width", "100%")
-        .set("height", 34)
-        .set("aria-hidden", "true")
-        .with(|page| {
-            for step in -3..=3_i32 {
-                let text = match step {
-                    0 => "0".into(),
-                    step if step < 0 => format!("\u{2212}{}", -step),
-                    step => format!("+{step}"),
-                };
-                page.tag("text").set("x", Pc(place(f64::from(step)))).set("y", 12).class("middle").text(text);
-            }
-            for (word, at, class) in
-                [("negative", 0.0, "start"), ("neutral", 50.0, "middle"), ("positive", 100.0, "end")]
-            {
-                page.tag("text").set("x", Pc(at)).set("y", 29).class(class).text(word);
-            }
-        });
+    plot::ticks(page, 34, |page| {
+        for step in -3..=3 {
+            plot::text(page, "middle", (Pc(place(step.into())), 12), whole(step));
+        }
+        for (word, at, side) in
+            [("negative", 0.0, "start"), ("neutral", 50.0, "middle"), ("positive", 100.0, "end")]
+        {
+            plot::text(page, side, (Pc(at), 29), word);
+        }
+    });
 }
 
 /// A warning that the bundle is untrained stands out, because it voids all numbers.

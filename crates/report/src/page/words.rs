@@ -13,6 +13,9 @@ use crate::{Exhibit, Prediction};
 const MOST_ROWS: usize = 8;
 const MOST_WORDS: usize = 400;
 
+/// Head of the column of simulated text.
+const SIMULATED: &str = "Simulated from the voice";
+
 /// The section; where there are no words of either kind it says so.
 pub fn write(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit, axis: &Axis) {
     section(page, "Words", |page| {
@@ -75,10 +78,7 @@ fn about(page: &mut Markup, prediction: &Prediction, rows: &[Words], compared: &
                 counted(simulated.tokens, "token", "tokens")
             ));
             if let Some(score) = simulated.score {
-                page.text(format_args!(
-                    ", with a log probability of {} a token",
-                    signed(score)
-                ));
+                page.text(format_args!(", with a log probability of {} a token", signed(score)));
             }
             page.text(".");
         }
@@ -120,14 +120,8 @@ fn about(page: &mut Markup, prediction: &Prediction, rows: &[Words], compared: &
 
 fn table(page: &mut Markup, rows: &[Words], compared: &[Option<Alignment<'_>>], said: bool, axis: &Axis) {
     page.tag("table").class("words stack").with(|page| {
-        page.tag("thead").with(|page| {
-            page.tag("tr").with(|page| {
-                let names = ["Time", "Said", "Simulated from the voice"];
-                for name in names.into_iter().filter(|name| said || *name != "Said") {
-                    page.tag("th").set("scope", "col").text(name);
-                }
-            });
-        });
+        let names: &[&str] = if said { &["Time", "Said", SIMULATED] } else { &["Time", SIMULATED] };
+        super::head(page, "plain", names);
         page.tag("tbody").with(|page| {
             for (row, compared) in rows.iter().zip(compared) {
                 page.tag("tr").with(|page| {
@@ -137,7 +131,7 @@ fn table(page: &mut Markup, rows: &[Words], compared: &[Option<Alignment<'_>>], 
                     if said {
                         cell(page, "Said", "with", row.transcript.as_deref(), first);
                     }
-                    cell(page, "Simulated from the voice", "without", row.hypothesis.as_deref(), second);
+                    cell(page, SIMULATED, "without", row.hypothesis.as_deref(), second);
                 });
             }
         });
