@@ -166,7 +166,7 @@ fn speech_is_measured() {
 }
 
 #[test]
-fn delivery_does_not_matter() {
+fn windows_tile_whatever_the_pieces() {
     let sound = Sound::new(6).speech(100.0, -55.0);
     let whole: Vec<Vec<usize>> =
         (0..100).map(|seconds| cuts_or_none(&sound.samples[..seconds * RATE])).collect();

@@ -53,8 +53,12 @@ fn stages_add_up_to_the_total_and_networks_are_loaded_once() {
     let ended = affekt(["predict", SAMPLE, SAMPLE, "--json", "--end", "2"]);
     let timings: Vec<Value> = ended.json_lines().iter().map(|json| json["timing_s"].clone()).collect();
     for timing in &timings {
-        let mut stages: Vec<(&str, f64)> =
-            timing.as_object().unwrap().iter().map(|(name, time)| (&**name, time.as_f64().unwrap())).collect();
+        let mut stages: Vec<(&str, f64)> = timing
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, time)| (&**name, time.as_f64().unwrap()))
+            .collect();
         let (name, total) = stages.pop().unwrap();
         let sum: f64 = stages.iter().map(|(_, time)| time).sum();
         assert!(name == "total" && (sum - total).abs() <= 0.05 * total, "{timing}");

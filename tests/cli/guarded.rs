@@ -107,7 +107,8 @@ pub fn refused(path: &Path, flags: &[&str]) -> String {
     let error = &json["error"];
     assert!(error["message"].as_str().unwrap().contains(name.as_ref()), "{error}");
     assert!(error["hint"].is_string(), "{error}");
-    let people = guarded([OsStr::new("predict"), path.as_os_str()].into_iter().chain(flags.iter().map(OsStr::new)));
+    let people =
+        guarded([OsStr::new("predict"), path.as_os_str()].into_iter().chain(flags.iter().map(OsStr::new)));
     let Ended { code, stdout, stderr } = &people.ended;
     assert_eq!((*code, stdout.as_str()), (1, ""), "{name}");
     assert!(stderr.starts_with("error: ") && stderr.contains("\n  hint: "), "{stderr}");

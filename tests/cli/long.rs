@@ -64,9 +64,10 @@ fn windows_are_cut_at_pauses_and_the_answer_is_their_mean() {
             assert_eq!(event[member], window[member]);
         }
     }
-    let weighted = windows.iter().zip(&events).map(|((start, end), event)| {
-        (end - start, (end - start) * number(&event["without_text"]))
-    });
+    let weighted = windows
+        .iter()
+        .zip(&events)
+        .map(|((start, end), event)| (end - start, (end - start) * number(&event["without_text"])));
     let (seconds, sum) = weighted.fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
     assert!((sum / seconds - number(&result["valence"]["without_text"])).abs() < 1e-9);
 }
@@ -84,12 +85,16 @@ fn timed_words_go_to_their_windows() {
     let folder = tempfile::tempdir().unwrap();
     let talk = talk(folder.path(), "talk.mkv", 50);
     let mosei = folder.path().join("words.txt");
-    std::fs::write(&mosei, "talk___0___1.0___3.5___I love it\ntalk___1___46___48___but I hate the end\n").unwrap();
+    std::fs::write(&mosei, "talk___0___1.0___3.5___I love it\ntalk___1___46___48___but I hate the end\n")
+        .unwrap();
     let words = format!("@{}", mosei.display());
     let (_, result) = predict(&talk, &["--transcript", &words]);
     let timeline = result["timeline"].as_array().unwrap();
     assert!(timeline[0]["with_text"].is_number() && timeline.last().unwrap()["with_text"].is_number());
-    assert!(timeline[1..timeline.len() - 1].iter().all(|window| window["with_text"].is_null()), "{timeline:?}");
+    assert!(
+        timeline[1..timeline.len() - 1].iter().all(|window| window["with_text"].is_null()),
+        "{timeline:?}"
+    );
     assert_eq!(result["text_source"], "transcript");
     assert!(result["valence"]["with_text"].is_number());
 

@@ -1,9 +1,12 @@
 //! Whole commands: what they print, and with which exit code they end.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
+mod bad_input;
 mod command;
 mod contract;
 mod errors;
+mod guarded;
+mod inputs;
 mod long;
 mod models;
 mod run;

@@ -112,7 +112,9 @@ fn yunet_covers_what_the_reference_covers() {
             let seen = track.marks.iter().filter(|marks| marks.iter().any(|mark| mark.track.is_some()));
             let (seen, want) = (seen.count() as f64 / track.frames() as f64, Reference::of(&clip).coverage);
             println!("{}: {seen:.3}, the reference {want:.3}", name(&clip));
-            assert!((seen - want).abs() <= 0.05, "{}: {seen} instead of {want}", name(&clip));
+            // The reference looks at every fifth frame alone; a track bridges what is missed between two sightings.
+            assert!(seen >= want - 0.02, "{}: {seen} instead of {want}", name(&clip));
+            assert!(want > 0.0 || seen == 0.0, "{}: {seen}", name(&clip));
             let aligned = track.faces.iter().flatten().all(|face| face.landmarks.is_some());
             assert!(aligned && track.recipe[2] == "align-five-112-v1");
             if folder == "video" {

@@ -176,6 +176,7 @@ mod tests {
         Clip {
             index: 0,
             several: true,
+            last: false,
             start: Seconds(start),
             end: Seconds(start + samples.len() as f64 / 16e3),
             waveform: Clip::waveform(samples),

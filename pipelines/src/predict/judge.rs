@@ -98,7 +98,7 @@ fn encode_faces(
 /// What is doubtful though it is there.
 fn cautions(clip: &Clip, told: &Simulated, cut: Option<text::Cut>) -> Vec<Caution> {
     let mut cautions: Vec<Caution> =
-        clip.track.warning().into_iter().map(|text| Caution { kind: "track", text }).collect();
+        clip.track.warnings().into_iter().map(|text| Caution { kind: "track", text }).collect();
     if let Some(text::Cut { read, given }) = cut {
         let text = format!("only the first {read} of {given} tokens of the transcript are read: the language model takes no more");
         cautions.push(Caution { kind: "cut", text });

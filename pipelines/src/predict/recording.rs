@@ -33,6 +33,8 @@ pub struct Clip {
     pub index: usize,
     /// Whether the sound is long enough for more than one.
     pub several: bool,
+    /// Whether nothing follows it.
+    pub last: bool,
     /// First instant.
     pub start: Seconds,
     /// First instant after it.
@@ -99,7 +101,8 @@ pub fn clips(
         let watcher = Watcher::new(job, heard, seen, sampler);
         let watcher = scope.spawn(move || watcher.run(detector, &clip_sender, meter, &advanced));
 
-        let taken = take_all(clips, clock, &mut take);
+        let taken = take_all(&clips, clock, &mut take);
+        drop(clips);
         // Whoever made a clip that nobody takes has ended by now: the channels close one after the other.
         let watched = join(watcher);
         let sound = listener.map(join);
@@ -110,7 +113,7 @@ pub fn clips(
 }
 
 fn take_all(
-    clips: Receiver<Clip>,
+    clips: &Receiver<Clip>,
     clock: &mut Clock<'_>,
     take: &mut impl FnMut(Clip, &mut Clock<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {

@@ -29,6 +29,8 @@ struct Stretch {
     limit: f64,
     heard: Option<Window>,
     several: bool,
+    /// Whether the sound goes on behind it.
+    goes_on: bool,
 }
 
 /// The frames on their way, with one that was looked at and belongs to the next window.
@@ -113,7 +115,7 @@ impl Watcher {
         let most = if several { Cutter::MOST } else { Cutter::WHOLE };
         // A picture that outlasts the sound belongs to the last window, as far as that may grow.
         let limit = if last { start + most.0 } else { end };
-        Some(Stretch { start, end, limit, heard: Some(window), several })
+        Some(Stretch { start, end, limit, heard: Some(window), several, goes_on: !last })
     }
 
     /// Without sound there are no pauses: what is left of the picture is divided evenly.
@@ -134,7 +136,7 @@ impl Watcher {
             None => (Cutter::MOST.0, Cutter::MOST.0),
         };
         let several = self.index > 0 || rest.is_none_or(|rest| rest > length);
-        Some(Stretch { start, end: start + length, limit: start + limit, heard: None, several })
+        Some(Stretch { start, end: start + length, limit: start + limit, heard: None, several, goes_on: false })
     }
 
     fn watch(
@@ -173,7 +175,7 @@ impl Watcher {
 
     /// The clip, and where it ends: with the later of its sound and its picture.
     fn close(&mut self, stretch: Stretch, track: FaceTrack) -> Clip {
-        let Stretch { start, end, limit, heard, several } = stretch;
+        let Stretch { start, end, limit, heard, several, goes_on } = stretch;
         let picture_end = match (&self.sights.carried, self.sights.end) {
             (Some(_), _) => Some(limit),
             (None, picture_end) => picture_end.or(track.times.last().map(|time| time.0)),
@@ -189,6 +191,7 @@ impl Watcher {
         Clip {
             index: self.index - 1,
             several,
+            last: !goes_on && self.sights.carried.is_none(),
             start: Seconds(start).rounded(),
             end: Seconds(end).rounded(),
             waveform: Clip::waveform(samples),

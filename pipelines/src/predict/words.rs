@@ -9,6 +9,9 @@ use crate::Error;
 use crate::transcript::Transcript;
 use crate::windows::Cutter;
 
+/// Seconds behind the end of a recording whose words still belong to it.
+const OVERTIME: f64 = 1.0;
+
 /// Gives each window its words.
 pub struct WordsOf<'a> {
     request: &'a Request,
@@ -27,7 +30,9 @@ impl<'a> WordsOf<'a> {
     /// several has that measured, by going over the sound once.
     pub fn of(&mut self, clip: &Clip) -> Result<Option<String>, Error> {
         let Some(transcript) = &self.request.transcript else { return Ok(None) };
-        let span = Span { start: clip.start, end: Some(clip.end) };
+        // Subtitles may stay a moment longer than the recording lasts; the words were said in it all the same.
+        let overtime = if clip.last && self.request.span.end.is_none() { OVERTIME } else { 0.0 };
+        let span = Span { start: clip.start, end: Some(Seconds(clip.end.0 + overtime)) };
         let text = match transcript {
             Transcript::Timed(_) => return Ok(transcript.words_for(span)),
             Transcript::Plain(text) => text,
@@ -64,7 +69,8 @@ impl<'a> WordsOf<'a> {
         if !read {
             warnings.push("the transcript has no words in this span: it is judged without text".into());
         }
-        let outside = transcript.outside(span);
+        let end = span.end.map(|end| Seconds(end.0 + OVERTIME));
+        let outside = transcript.outside(Span { end, ..span });
         if read && outside > 0 && self.request.span == Span::ALL {
             warnings.push(format!("{outside} words of the transcript lie behind the end of the recording"));
         }

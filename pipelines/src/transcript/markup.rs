@@ -53,12 +53,20 @@ fn tag(text: &str) -> Option<(usize, String)> {
         name.split_once([' ', '\t']).map_or((name, None), |(first, value)| (first, Some(value)));
     let first = first.split('.').next()?.to_ascii_lowercase();
     let known = WITH_VALUE.contains(&&*first) || (value.is_none() && TAGS.contains(&&*first));
-    // Times inside a cue: `<00:00:01.000>`.
-    let time = name.starts_with(|letter: char| letter.is_ascii_digit())
-        && name.contains(':')
-        && name.bytes().all(|byte| byte.is_ascii_digit() || b":.,".contains(&byte));
     let meant = if matches!(&*first, "br" | "p") { " " } else { "" };
-    (known || time).then(|| (inside.len() + 2, meant.to_owned()))
+    (known || is_time(name)).then(|| (inside.len() + 2, meant.to_owned()))
+}
+
+/// What stands inside of `<00:00:01.000>`.
+fn is_time(name: &str) -> bool {
+    name.starts_with(|letter: char| letter.is_ascii_digit())
+        && name.contains(':')
+        && name.bytes().all(|byte| byte.is_ascii_digit() || b":.,".contains(&byte))
+}
+
+/// Whether words of the line have times of their own.
+pub fn has_time(line: &str) -> bool {
+    line.match_indices('<').any(|(at, _)| between(&line[at..], "<", b'>').is_some_and(is_time))
 }
 
 /// `{\an8}`: where SRT puts words on the screen.

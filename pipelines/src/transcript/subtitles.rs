@@ -1,7 +1,8 @@
 //! SRT and WebVTT: blocks parted by empty lines; in each perhaps a name, then a line of two times, then the words.
 //!
 //! Read line by line, and with what is found in the wild: counters that are missing, a missing or an extra empty line,
-//! words behind an empty line inside a cue, `,` or `.` before the fraction, hours or none.
+//! words behind an empty line inside a cue, `,` or `.` before the fraction, hours or none. Captions that roll, as video
+//! sites make them, show each line once more above the next one; it is taken once.
 
 use affekt_core::Seconds;
 
@@ -23,7 +24,8 @@ pub fn cues(text: &str) -> Result<Option<Vec<Cue>>, String> {
         return Ok(None);
     }
     let lines: Vec<&str> = lines().collect();
-    let mut reader = Reader { header, lines: &lines, cues: Vec::new() };
+    let rolls = lines.iter().any(|line| markup::has_time(line));
+    let mut reader = Reader { header, rolls, lines: &lines, cues: Vec::new(), shown: String::new() };
     let mut at = if header { reader.behind_header() } else { 0 };
     // Whether the line belongs to a block whose times were read.
     let mut in_cue = false;
@@ -38,8 +40,12 @@ pub fn cues(text: &str) -> Result<Option<Vec<Cue>>, String> {
 
 struct Reader<'a> {
     header: bool,
+    /// Whether words inside of cues have times: a mark of captions that roll.
+    rolls: bool,
     lines: &'a [&'a str],
     cues: Vec<Cue>,
+    /// The last line of words.
+    shown: String,
 }
 
 impl Reader<'_> {
@@ -74,8 +80,12 @@ impl Reader<'_> {
         let Some(cue) = self.cues.last_mut() else {
             return Err(format!("line {} stands before all times: {line:?}", at + 1));
         };
-        cue.text.push_str(if cue.text.is_empty() { "" } else { " " });
-        cue.text.push_str(line);
+        let words = markup::without(line);
+        if !(self.rolls && cue.text.is_empty() && words == self.shown) {
+            cue.text.push_str(if cue.text.is_empty() { "" } else { " " });
+            cue.text.push_str(line);
+        }
+        self.shown = words;
         Ok((at + 1, in_cue))
     }
 

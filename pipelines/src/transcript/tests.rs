@@ -1,5 +1,4 @@
 //! Tests by what they are about.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod divided;
 mod files;
@@ -79,4 +78,16 @@ fn mosei_lines() {
         assert!(why.contains("line 3"), "{broken}: {why}");
     }
     assert!(refusal("title\na___0___1.0___2.0___good\n").contains("line 1"));
+}
+
+#[test]
+fn captions_that_roll_are_taken_once() {
+    let text = "WEBVTT\nKind: captions\n\n\
+        00:00:00.000 --> 00:00:02.389 align:start\n \nhello<00:00:00.719><c> and</c><00:00:00.880><c> you</c>\n\n\
+        00:00:02.389 --> 00:00:02.399\nhello and you\n \n\n\
+        00:00:02.399 --> 00:00:04.500\nhello and you\nno<00:00:03.000><c> no</c>\n\n\
+        00:00:04.500 --> 00:00:04.510\nno no\n\n00:00:04.510 --> 00:00:06.000\nno no\nbye\n";
+    assert_eq!(parse(text).within(Span::ALL).unwrap(), "hello and you no no bye");
+    let spoken_twice = "WEBVTT\n\n00:01.000 --> 00:02.000\nno\n\n00:02.000 --> 00:03.000\nno\n";
+    assert_eq!(parse(spoken_twice).within(Span::ALL).unwrap(), "no no");
 }

@@ -93,6 +93,11 @@ impl Axis {
         self.clock(time, decimals)
     }
 
+    /// An instant for tables: to a tenth of a second, or a hundredth below a minute.
+    pub fn exact(&self, time: Seconds) -> String {
+        self.clock(time, if self.end < 60.0 { 2 } else { 1 })
+    }
+
     /// A stretch: `1:07.5 – 1:20.0`.
     pub fn stretch(&self, start: Seconds, end: Seconds) -> String {
         format!("{} \u{2013} {}", self.instant(start), self.instant(end))

@@ -9,8 +9,6 @@ use super::{facts_list, plot, section};
 use crate::prediction::Window;
 use crate::{Exhibit, Prediction};
 
-/// Digits of the instants in the table.
-const DECIMALS: usize = 2;
 /// A longer table is folded.
 const MOST_WINDOWS: usize = 12;
 
@@ -48,8 +46,8 @@ fn table(page: &mut Markup, windows: &[Window], axis: &Axis) {
                     page.tag("th")
                         .set("scope", "row")
                         .class("number")
-                        .text(axis.clock(window.start, DECIMALS));
-                    page.tag("td").class("number").text(axis.clock(window.end, DECIMALS));
+                        .text(axis.exact(window.start));
+                    page.tag("td").class("number").text(axis.exact(window.end));
                     page.tag("td").class("number").text(signed_or_dash(window.with_text));
                     page.tag("td").class("number").text(signed_or_dash(window.without_text));
                 });

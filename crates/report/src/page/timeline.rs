@@ -50,6 +50,8 @@ fn row(page: &mut Markup, name: &str, scale: impl FnOnce(&mut Markup), drawing: 
     });
 }
 
+fn no_scale(_: &mut Markup) {}
+
 fn sound(page: &mut Markup, prediction: &Prediction, envelope: &Envelope, axis: &Axis) {
     let audio = &prediction.audio;
     if envelope.steps.is_empty() {
@@ -66,27 +68,23 @@ fn sound(page: &mut Markup, prediction: &Prediction, envelope: &Envelope, axis: 
     let name = if quiet {
         "Sound: silent".into()
     } else {
-        format!("Sound, drawn to its peak at {} dB of full scale", signed_decibel(decibel))
+        format!("Sound, drawn to its peak at {} dB of full scale", level(decibel))
     };
-    row(
-        page,
-        &name,
-        |_| (),
-        |page| {
-            plot::drawing(page, "", 64, &name, |page| {
-                plot::level(page, "grid", 32);
-                plot::stretched(page, 64.0, |page| {
-                    let path = waveform(envelope, axis, f64::from(if peak < SILENCE { 1.0 } else { peak }));
-                    page.tag("path").class("wave").set("d", path).close();
-                });
+    row(page, &name, no_scale, |page| {
+        plot::drawing(page, "", 64, &name, |page| {
+            plot::level(page, "grid", 32);
+            plot::stretched(page, 64.0, |page| {
+                let path = waveform(envelope, axis, f64::from(if peak < SILENCE { 1.0 } else { peak }));
+                page.tag("path").class("wave").set("d", path).close();
             });
-        },
-    );
+        });
+    });
 }
 
-fn signed_decibel(decibel: f64) -> String {
-    let decibel = format!("{:.1}", decibel.abs());
-    if decibel == "0.0" { decibel } else { format!("\u{2212}{decibel}") }
+/// A level with a typographic minus.
+fn level(decibel: f64) -> String {
+    let digits = format!("{:.1}", decibel.abs());
+    if decibel > -0.05 { digits } else { format!("\u{2212}{digits}") }
 }
 
 /// Outline of the envelope: the largest samples from left to right, the smallest back.
@@ -121,23 +119,18 @@ fn face(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit, axis: &Ax
     }
     let dots = if exhibit.pictures.is_empty() { "" } else { "; dots: the key frames above" };
     let name = format!("Face seen in {} of the frames{dots}", percent(faces.coverage));
-    row(
-        page,
-        &name,
-        |_| (),
-        |page| {
-            plot::drawing(page, "", 18, &name, |page| {
-                plot::rect(page, "unseen", ("0%", 4.0), ("100%", 10.0));
-                plot::stretched(page, 18.0, |page| {
-                    page.tag("path").class("seen").set("d", bars(&exhibit.seen, axis)).close();
-                });
-                for picture in &exhibit.pictures {
-                    let dot = page.tag("circle").class("key-frame").set("cx", Pc(axis.at(picture.time)));
-                    dot.set("cy", 9).set("r", 3).close();
-                }
+    row(page, &name, no_scale, |page| {
+        plot::drawing(page, "", 18, &name, |page| {
+            plot::rect(page, "unseen", ("0%", 4.0), ("100%", 10.0));
+            plot::stretched(page, 18.0, |page| {
+                page.tag("path").class("seen").set("d", bars(&exhibit.seen, axis)).close();
             });
-        },
-    );
+            for picture in &exhibit.pictures {
+                let dot = page.tag("circle").class("key-frame").set("cx", Pc(axis.at(picture.time)));
+                dot.set("cy", 9).set("r", 3).close();
+            }
+        });
+    });
 }
 
 /// Bars over the stretches; those that no screen can tell apart are one.

@@ -46,7 +46,7 @@ fn text_without_times_is_everywhere() {
 
 /// Cues with gaps, or overlapping; windows of any lengths. Each word comes once.
 #[test]
-fn windows_that_tile_share_out_every_word() {
+fn words_of_windows_that_tile_come_once_in_order() {
     let run = arbtest::arbtest(|random| {
         let overlap = random.arbitrary()?;
         let (mut cues, mut time, mut word) = (Vec::new(), 0.0, 0);
