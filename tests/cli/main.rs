@@ -5,6 +5,7 @@ mod bad_input;
 mod command;
 mod contract;
 mod errors;
+mod faces;
 mod guarded;
 mod inputs;
 mod long;

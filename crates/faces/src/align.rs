@@ -30,8 +30,7 @@ const ABOVE: f32 = 0.55;
 const MIDDLE: f32 = CROP_SIZE as f32 / 2.0;
 
 /// Where landmarks lie in the crop, in its pixels.
-pub const TEMPLATE: Landmarks =
-    [at(-0.5, 0.0), at(0.5, 0.0), at(0.0, 0.57), at(-0.41, 1.0), at(0.41, 1.0)];
+pub const TEMPLATE: Landmarks = [at(-0.5, 0.0), at(0.5, 0.0), at(0.0, 0.57), at(-0.41, 1.0), at(0.41, 1.0)];
 
 /// A place in the crop, in eye distances from the point between the eyes.
 const fn at(right: f32, down: f32) -> Point {
@@ -204,5 +203,5 @@ impl Reduced {
 fn whole_steps(from: f64, step: f64, count: f64, extent: usize) -> Option<(f64, usize)> {
     let first = (-from / step).ceil().clamp(0.0, count);
     let last = ((extent as f64 - from) / step).floor().clamp(0.0, count);
-    (last > first).then(|| (from + first * step, (last - first) as usize))
+    (last > first).then_some((from + first * step, (last - first) as usize))
 }

@@ -1,5 +1,4 @@
 //! Alignment on a drawn face, turned, scaled and shifted.
-#![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use affekt_core::RgbImage;
 use affekt_faces::align::{Similarity, TEMPLATE};

@@ -1,6 +1,6 @@
 //! The few calls into FFmpeg that its wrapper lacks. All unsafe code of the crate is here.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr::{self, NonNull};
@@ -11,6 +11,7 @@ use ffmpeg_next::color::Space;
 use ffmpeg_next::ffi;
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::software::scaling;
+use ffmpeg_next::util::error::{EACCES, ENOMEM};
 use ffmpeg_next::{Error, Rational, Stream, frame, media};
 
 /// Switches FFmpeg's own log off, once a process: what matters comes back as errors and warnings.
@@ -19,17 +20,23 @@ pub(crate) fn quiet() {
     ONCE.call_once(|| ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet));
 }
 
-/// Opens the file at `path` and reads enough of it to know its streams.
+/// Opens the file at `path` and reads enough of it to know its streams. Playlists and their like get no other file.
 pub(crate) fn open(path: &Path) -> Result<Input, Error> {
     // The prefix keeps names such as `concat:a` or `http://b` from being read as instructions.
     let mut url = b"file:".to_vec();
     url.extend_from_slice(path.as_os_str().as_bytes());
     let url = CString::new(url).map_err(|_| Error::InvalidData)?;
-    let (mut context, mut options) = (ptr::null_mut(), ptr::null_mut());
-    // SAFETY: all strings are nul-terminated and outlive the calls; FFmpeg allocates `context` and frees it on failure;
-    // the options are freed here; on success `Input` owns the context and closes it.
+    let mut options = ptr::null_mut();
+    // SAFETY: all strings are nul-terminated and outlive the calls; FFmpeg frees `context` on failure; the options are
+    // freed here; on success `Input` owns the context and closes it.
     unsafe {
-        ffi::av_dict_set(&mut options, c"protocol_whitelist".as_ptr(), c"file".as_ptr(), 0);
+        let mut context = ffi::avformat_alloc_context();
+        if context.is_null() {
+            return Err(Error::from(ffi::AVERROR(ENOMEM)));
+        }
+        (*context).io_open = Some(open_itself);
+        // No protocol has this name: it is for demuxers that open files by a context of their own.
+        ffi::av_dict_set(&mut options, c"protocol_whitelist".as_ptr(), c"none".as_ptr(), 0);
         let code = ffi::avformat_open_input(&mut context, url.as_ptr(), ptr::null(), &mut options);
         ffi::av_dict_free(&mut options);
         if code < 0 {
@@ -40,6 +47,26 @@ pub(crate) fn open(path: &Path) -> Result<Input, Error> {
             code if code < 0 => Err(Error::from(code)),
             _ => Ok(input),
         }
+    }
+}
+
+/// Opens the file of a context, and no other that its content names.
+///
+/// # Safety
+/// For FFmpeg to call: all pointers are those of a living context.
+unsafe extern "C" fn open_itself(
+    context: *mut ffi::AVFormatContext,
+    stream: *mut *mut ffi::AVIOContext,
+    url: *const c_char,
+    flags: c_int,
+    options: *mut *mut ffi::AVDictionary,
+) -> c_int {
+    // SAFETY: the pointers are FFmpeg's own, as its default for this callback gets them.
+    unsafe {
+        if !ptr::eq(stream, &raw mut (*context).pb) {
+            return ffi::AVERROR(EACCES);
+        }
+        ffi::avio_open2(stream, url, flags, &raw const (*context).interrupt_callback, options)
     }
 }
 

@@ -5,7 +5,10 @@
 //! whatever symphonia does not know, is FFmpeg's.
 
 use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use affekt_core::Seconds;
 use ffmpeg_next::Rational;
@@ -32,6 +35,8 @@ const CONTAINERS: [&str; 3] = ["flac", "mp3", "ogg"];
 const MAX_CHANNELS: usize = 8;
 /// How much sound before the span a decoder needs to be in its normal state, in seconds.
 const PREROLL: f64 = 0.5;
+/// A chain of more files than this is damage.
+const MOST_LINKS: usize = 10_000;
 /// Loudspeakers that symphonia numbers as WAVE files and FFmpeg do.
 const WAVE_POSITIONS: u64 = (1 << 18) - 1;
 
@@ -73,6 +78,10 @@ struct PlainReader {
     packets: usize,
     damaged: usize,
     lost: f64,
+    /// Of a chain of files in one, how many came before this one; a later one's clock says nothing about the whole.
+    links: usize,
+    /// Whether the file is such a chain, in which no seek finds its way.
+    is_chain: bool,
 }
 
 impl PlainReader {
@@ -89,24 +98,22 @@ impl PlainReader {
         let mut hint = Hint::new();
         hint.with_extension(&source.info.container);
         let format = symphonia::default::get_probe().probe(&hint, stream, options, metadata).ok()?;
+        let decoder = decoder(&*format)?;
         let track = format.default_track(TrackType::Audio)?;
-        let parameters = track.codec_params.as_ref()?.audio()?;
-        let decoder = symphonia::default::get_codecs()
-            .make_audio_decoder(parameters, &AudioDecoderOptions::default())
-            .ok()?;
         let base = track.time_base?;
         let base = Rational(i32::try_from(base.numer.get()).ok()?, i32::try_from(base.denom.get()).ok()?);
         // A negative start is priming, which the decoder drops.
         let zero = Stamp::new(track.start_ts.get().max(0), base);
         let track = track.id;
         let (planes, packets, damaged, lost) = (Vec::new(), 0, 0, 0.0);
-        Some(Self { format, decoder, track, base, zero, planes, packets, damaged, lost })
+        let (links, is_chain) = (0, is_chain(&source.path).ok()?);
+        Some(Self { format, decoder, track, base, zero, planes, packets, damaged, lost, links, is_chain })
     }
 
     /// Decodes from a little before `start` until `timeline` is complete or the file ends; a warning if it ends in
     /// damage.
     fn read(&mut self, start: f64, timeline: &mut Timeline, outlet: &mut Outlet<'_>) -> Option<Warning> {
-        if start > 2.0 * PREROLL {
+        if start > 2.0 * PREROLL && !self.is_chain {
             guarded(|| self.seek(start - PREROLL));
         }
         while !timeline.is_complete() {
@@ -117,10 +124,9 @@ impl PlainReader {
                 }
                 Some(Ok(Some(_))) => {}
                 Some(Ok(None)) => return None,
+                Some(Err(SymphoniaError::ResetRequired)) if guarded(|| self.next_link()) == Some(true) => {}
                 // A file that is cut off in mid-packet.
-                Some(Err(SymphoniaError::IoError(error)))
-                    if error.kind() == std::io::ErrorKind::UnexpectedEof =>
-                {
+                Some(Err(SymphoniaError::IoError(error))) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     return None;
                 }
                 Some(Err(error)) => return Some(Warning::BrokenContainer { reason: error.to_string() }),
@@ -128,6 +134,18 @@ impl PlainReader {
             }
         }
         None
+    }
+
+    /// Goes on with the next of several files in one; `false` if there is nothing to be heard in it.
+    fn next_link(&mut self) -> bool {
+        let (Some(decoder), Some(track)) =
+            (decoder(&*self.format), self.format.default_track(TrackType::Audio))
+        else {
+            return false;
+        };
+        (self.decoder, self.track) = (decoder, track.id);
+        self.links += 1;
+        self.links <= MOST_LINKS
     }
 
     /// A refused seek leaves the file at its beginning, which is right too, only slower.
@@ -146,7 +164,7 @@ impl PlainReader {
             let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
             let at = Stamp::new(start, self.base).samples_since(self.zero, rate);
             let block = Block::Planes { planes: &self.planes, rate, layout };
-            timeline.take(&block, Some(at), outlet).is_ok()
+            timeline.take(&block, (self.links == 0).then_some(at), outlet).is_ok()
         });
         if !placed {
             self.damaged += 1;
@@ -170,6 +188,30 @@ impl PlainReader {
         let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
         (count > 0).then_some(Warning::Damaged { track, count, lasting })
     }
+}
+
+/// Whether the last page of an Ogg file belongs to another stream than its first.
+fn is_chain(path: &Path) -> io::Result<bool> {
+    // A page is never longer, so that one begins in as many bytes at the end.
+    const LONGEST_PAGE: u64 = 65_307;
+    const SERIAL: Range<usize> = 14..18;
+    const MARK: &[u8] = b"OggS";
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let (mut first, mut end) = ([0; 18], Vec::new());
+    if file.read_exact(&mut first).is_err() || !first.starts_with(MARK) {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::Start(length.saturating_sub(LONGEST_PAGE)))?;
+    file.take(LONGEST_PAGE).read_to_end(&mut end)?;
+    let last = end.windows(SERIAL.end).rfind(|page| page.starts_with(MARK));
+    Ok(last.is_some_and(|page| page[SERIAL] != first[SERIAL]))
+}
+
+/// For the track that the file prefers.
+fn decoder(format: &dyn FormatReader) -> Option<Box<dyn AudioDecoder>> {
+    let parameters = format.default_track(TrackType::Audio)?.codec_params.as_ref()?.audio()?;
+    symphonia::default::get_codecs().make_audio_decoder(parameters, &AudioDecoderOptions::default()).ok()
 }
 
 fn layout(channels: &Channels) -> Layout {

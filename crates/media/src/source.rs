@@ -1,7 +1,7 @@
 //! An opened container: what it holds, where its time starts, and how to get to a span.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use affekt_core::{SampleRate, Seconds};
@@ -189,6 +189,9 @@ fn check_file(path: &Path) -> Result<(), Error> {
 fn open_container(path: &Path) -> Result<Input, Error> {
     let not_media = |reason: String| Error::NotMedia { path: path.into(), reason };
     let input = ffi::open(path).map_err(|error| match error {
+        _ if is_playlist(path) => not_media(
+            "it is a playlist: it names recordings, and is none; nothing that it names was opened".into(),
+        ),
         ffmpeg_next::Error::InvalidData => {
             not_media("its content is no known container, or the container is cut off".into())
         }
@@ -206,6 +209,19 @@ fn open_container(path: &Path) -> Result<Input, Error> {
         return Err(not_media("its content is no known container".into()));
     }
     Ok(input)
+}
+
+/// Whether the file begins as those do that only name others: HLS, DASH, FFmpeg's own, Winamp's, session descriptions.
+fn is_playlist(path: &Path) -> bool {
+    const BEGINNING: u64 = 1_000;
+    let mut begin = Vec::new();
+    if File::open(path).and_then(|file| file.take(BEGINNING).read_to_end(&mut begin)).is_err() {
+        return false;
+    }
+    let text = String::from_utf8_lossy(&begin);
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    let starts = ["#EXTM3U", "ffconcat version", "[playlist]", "v=0\n", "v=0\r\n"];
+    starts.iter().any(|start| text.starts_with(start)) || text.contains("<MPD")
 }
 
 /// The best audio and video streams as FFmpeg ranks them, cover art apart.
@@ -249,7 +265,8 @@ fn earliest(clocks: &[Option<StreamClock>]) -> Stamp {
 fn declared_duration(input: &Input, zero: Stamp) -> (Option<Seconds>, bool) {
     let ticks = input.duration();
     let mut seconds = ticks as f64 / f64::from(sys::AV_TIME_BASE);
-    let mut is_known = !ffi::duration_is_estimated(input);
+    // Ogg has no header that tells: FFmpeg reads the clock of the last page, which in a chain of files starts anew.
+    let mut is_known = !ffi::duration_is_estimated(input) && input.format().name() != "ogg";
     let late = zero.seconds_since(Stamp::ZERO);
     // MP4 files count from zero, and so do some writers of Matroska, FFmpeg among them; others from the first packet.
     let counts_from_zero = ["matroska", "mov"].iter().any(|name| input.format().name().contains(name));

@@ -33,6 +33,8 @@ pub(crate) struct VideoReader {
     declared: Option<f64>,
     /// Nominal time from frame to frame.
     step: f64,
+    /// Time between the last two frames whose claims could be true.
+    last_step: Option<f64>,
     last: Option<f64>,
     /// How long the last frame claims to last.
     shown_until: f64,
@@ -70,6 +72,7 @@ impl VideoReader {
             span,
             declared: source.info.duration.map(|duration| duration.0),
             step: 1.0 / fps.unwrap_or(25.0).clamp(1.0, 1_000.0),
+            last_step: None,
             last: None,
             shown_until: 0.0,
             end: None,
@@ -145,13 +148,22 @@ impl VideoReader {
         }
     }
 
-    /// The time that the frame claims, or one step after the last frame where the claim cannot be true.
-    fn time_of_picture(&self) -> f64 {
-        let next = self.last.map(|last| last + self.step);
+    /// The time that the frame claims, or one step after the last frame where the claim cannot be true. A clock that jumps
+    /// by hours spoils the nominal step, which is an average, but not the step from frame to frame before it.
+    fn time_of_picture(&mut self) -> f64 {
         let claimed = self.picture.timestamp().map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
-        let latest = latest_credible(self.declared, self.last.unwrap_or(self.span.start));
-        let possible = |time: &f64| *time <= latest && self.last.is_none_or(|last| *time > last);
-        claimed.filter(possible).or(next).unwrap_or(0.0)
+        let Some(last) = self.last else {
+            let latest = latest_credible(self.declared, self.span.start);
+            return claimed.filter(|time| *time <= latest).unwrap_or(0.0);
+        };
+        let latest = latest_credible(self.declared, last);
+        match claimed.filter(|time| *time > last && *time <= latest) {
+            Some(time) => {
+                self.last_step = Some(time - last).filter(|step| *step <= 1.0).or(self.last_step);
+                time
+            }
+            None => last + self.last_step.unwrap_or(self.step),
+        }
     }
 
     /// Whether every frame of the span has come, or enough of them.

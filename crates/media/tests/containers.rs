@@ -133,6 +133,54 @@ fn sound_before_picture_in_the_file() {
     }
 }
 
+/// Files of one kind after another in one, as recorders of radio make them: the times go on, in a span too.
+#[test]
+fn chained_files_are_heard_to_their_end() {
+    if !Clip::can_write("a.ogg") {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    let link = |seconds: f64, rate: u32, name: &str| {
+        // Streams are told apart by a number, which is drawn at random where nobody asks for the same bytes.
+        let options = ["-c:a", "libvorbis", "-serial_offset", &rate.to_string()];
+        let clip = Clip::new(seconds).without_video().rate(rate).codecs(&options);
+        std::fs::read(clip.write(folder.path(), name)).unwrap()
+    };
+    let chain = [link(3.0, 48_000, "a.ogg"), link(0.5, 48_000, "b.ogg"), link(4.0, 44_100, "c.ogg")].concat();
+    let path = folder.path().join("chain.ogg");
+    std::fs::write(&path, chain).unwrap();
+    let found = witness(&path, Span::ALL);
+    assert_eq!(found.summary.warnings, [Warning::Missing(Track::Video)]);
+    assert!((found.summary.span.end.unwrap().0 - 7.5).abs() < 0.05, "{:?}", found.summary.span);
+    let expected = [0.52, 1.52, 2.52, 4.02, 5.02, 6.02, 7.02];
+    assert_eq!(found.beeps.len(), expected.len(), "{:?}", found.beeps);
+    assert!(found.beeps.iter().zip(expected).all(|(found, time)| (found - time).abs() < 0.01));
+    let late = witness(&path, span(4.5, 6.5));
+    assert_eq!(late.summary.samples, Some(32_000), "{:?}", late.summary);
+    assert_eq!(late.beeps.len(), 2, "{:?}", late.beeps);
+}
+
+/// Hours between two seconds are a clock that was set anew: picture and sound go on as before, together.
+#[test]
+fn a_clock_that_jumps_is_not_believed() {
+    let folder = tempdir().unwrap();
+    let whole = Clip::new(4.0).write(folder.path(), "whole.mkv").display().to_string();
+    let jump = |expression: &str| format!("{expression}='PTS+gte(T,2)*36000/TB'");
+    let (picture, sound) = (jump("setpts"), jump("asetpts"));
+    for name in ["a.mkv", "a.mp4"] {
+        let path = folder.path().join(name);
+        let to = path.display().to_string();
+        let filters = ["-vf", &picture, "-af", &sound, "-fps_mode", "passthrough"];
+        ffmpeg(&[&["-i", &whole][..], &filters, &[&to]].concat());
+        let found = witness(&path, Span::ALL);
+        assert_eq!(found.summary.frames, frames_by_ffprobe(&path), "{name}");
+        assert!((found.summary.span.end.unwrap().0 - 4.0).abs() < 0.2, "{name}: {:?}", found.summary.span);
+        let pairs = found.flashes.iter().zip(&found.beeps);
+        assert!(pairs.clone().all(|(flash, beep)| (flash - beep).abs() < 0.1), "{name}: {pairs:?}");
+        assert_eq!((found.flashes.len(), found.beeps.len()), (4, 4), "{name}");
+    }
+}
+
 #[test]
 fn of_several_sounds_the_preferred_one() {
     let folder = tempdir().unwrap();

@@ -103,6 +103,31 @@ fn what_is_no_media() {
     }
 }
 
+/// What a playlist names stays closed, whatever the playlist is called.
+#[test]
+fn playlists_open_no_other_file() {
+    let folder = tempdir().unwrap();
+    Clip::new(0.4).write(folder.path(), "other.ts");
+    Clip::new(0.4).write(folder.path(), "other.mp4");
+    let hls = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nother.ts\n#EXT-X-ENDLIST\n";
+    let dash = r#"<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static"
+        mediaPresentationDuration="PT1S" profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>
+        <AdaptationSet mimeType="video/mp4"><Representation id="1" bandwidth="1"><BaseURL>other.mp4</BaseURL>
+        </Representation></AdaptationSet></Period></MPD>"#;
+    let session = "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 5004 RTP/AVP 0\n";
+    for content in [hls, "ffconcat version 1.0\nfile other.mp4\n", dash, session] {
+        for name in ["list.mp4", "list.m3u8", "list.ffconcat", "list.mpd", "list.sdp"] {
+            let path = folder.path().join(name);
+            fs::write(&path, content).unwrap();
+            let error = error_of(&path);
+            assert!(
+                matches!(&error, Error::NotMedia { reason, .. } if reason.contains("playlist")),
+                "{error}"
+            );
+        }
+    }
+}
+
 #[test]
 fn photos_are_no_media_whatever_their_name() {
     let folder = tempdir().unwrap();

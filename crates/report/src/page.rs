@@ -1,6 +1,6 @@
 //! Predictions as one self-contained HTML page: no script, no font, no picture from anywhere else.
 //!
-//! Sections stand in the order of the page; each writes into one [`Markup`](markup::Markup), which escapes.
+//! Sections stand in the order of the page; each writes into one `Markup`, which escapes.
 //!
 //! | module | holds |
 //! |---|---|
@@ -117,7 +117,9 @@ impl Page {
     fn body(&self, page: &mut Markup) {
         page.tag("header").class("page").with(|page| {
             page.tag("p").class("eyebrow").text(format_args!("{} \u{b7} {}", self.program, self.made));
-            page.tag("h1").set("dir", "auto").text(&self.title);
+            if !self.is_titled_by_its_input() {
+                page.tag("h1").set("dir", "auto").text(&self.title);
+            }
         });
         page.tag("main").with(|page| {
             if self.entries.is_empty() {
@@ -144,8 +146,13 @@ impl Page {
         });
     }
 
+    /// Whether the title would but repeat the name of the only input.
+    fn is_titled_by_its_input(&self) -> bool {
+        matches!(&self.entries[..], [only] if self.title == only.input() || self.title == file_name(only.input()))
+    }
+
     fn entry(&self, page: &mut Markup, index: usize, entry: &Entry) {
-        let place = Place { index, count: self.entries.len() };
+        let place = Place { index, count: self.entries.len(), heads: self.is_titled_by_its_input() };
         page.tag("article").set("id", place.anchor()).with(|page| {
             match entry {
                 Entry::Judged { prediction, exhibit } => judged(page, place, prediction, exhibit),
@@ -176,6 +183,8 @@ fn judged(page: &mut Markup, place: Place, prediction: &Prediction, exhibit: &Ex
 struct Place {
     index: usize,
     count: usize,
+    /// Whether its name is the heading of the page.
+    heads: bool,
 }
 
 impl Place {

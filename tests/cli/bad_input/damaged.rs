@@ -52,7 +52,7 @@ fn what_is_missing_is_told() {
         ("silence.mp4", &["-af", "volume=0"], "the sound is silent"),
         ("no-face.mp4", &["-vf", "drawbox=c=gray:t=fill"], "no face in any of"),
         // A stream of sound in the header, and not a packet of it.
-        ("no-sound.mkv", &["-c", "copy", "-bsf:a", "noise=drop=1"], "the voice counts as absent"),
+        ("no-sound.mkv", &["-c", "copy", "-bsf:a", "noise=drop=1"], "the sound (aac) cannot be decoded"),
         ("no-sound.mp4", &["-c", "copy", "-bsf:a", "noise=drop=1"], "no audio stream"),
     ];
     for (name, options, warning) in cases {

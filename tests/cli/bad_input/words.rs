@@ -21,8 +21,7 @@ fn ten_thousand_words() {
     let folder = tempfile::tempdir().unwrap();
     let text = "this is rather good news for everyone today ".repeat(1_250);
     let (clip, words) = with_words(&folder, &text);
-    let run = predict(&clip, &["--transcript", &words], 1_500);
-    let json = run.ended.json();
+    let (_, json) = predict(&clip, &["--transcript", &words], 1_500);
     let is_judged = json["valence"]["with_text"].is_number();
     assert!(is_judged || json["error"]["kind"] == "bad_transcript", "{json}");
 }
@@ -36,7 +35,6 @@ fn words_in_any_script() {
         "यह फिल्म बहुत अच्छी है",
         "נהניתי מאוד מהסרט",
         "😀🎉 e\u{301}te\u{301} \u{200b}\u{feff} \u{202e}right to left",
-        "\u{0}\u{1}\u{7f} control",
     ];
     for text in scripts {
         let (clip, words) = with_words(&folder, text);
@@ -50,28 +48,26 @@ fn transcripts_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let (clip, words) = with_words(&folder, "");
     let file = words.trim_start_matches('@');
-    let inside = format!("@{}", folder.path().display());
     let refused = |content: Option<&[u8]>, argument: &str| {
         if let Some(content) = content {
             fs::write(file, content).unwrap();
         }
-        let run = predict(&clip, &["--transcript", argument], ORDINARY);
-        let json = run.ended.json();
-        assert_eq!((run.ended.code, json["error"]["kind"].as_str()), (1, Some("bad_transcript")), "{json}");
+        let (code, json) = predict(&clip, &["--transcript", argument], ORDINARY);
+        assert_eq!((code, json["error"]["kind"].as_str()), (1, Some("bad_transcript")), "{json}");
         assert!(json["error"]["hint"].is_string(), "{json}");
         json["error"]["message"].as_str().unwrap().to_owned()
     };
-    for content in
-        [&b""[..], b" \n\t\n", b"\xef\xbb\xbf", b"\xff\xfe\x00w", b"WEBVTT\n\n00:01.000 --> 00:02.000\n"]
-    {
+    for content in [
+        &b""[..],
+        b" \n\t\n",
+        b"\xef\xbb\xbf",
+        b"\x00\x01\x02\x7f words",
+        b"WEBVTT\n\n00:01.000 --> 00:02.000\n",
+    ] {
         assert!(refused(Some(content), &words).contains(file));
     }
     assert!(refused(None, "@/nowhere/words.txt").contains("/nowhere/words.txt"));
     refused(None, "");
-    // A folder is for several recordings; this one holds no transcript of the clip but its own name's.
-    fs::remove_file(file).unwrap();
-    let run = predict(&clip, &["--transcript", &inside], ORDINARY);
-    assert!(run.ended.code == 0 || run.ended.json()["error"]["kind"] == "bad_transcript");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `affekt faces`: detections, tracks and crops, to look at.
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use candle_core::Device;
 use serde::Serialize;
 
 use crate::cli::{self, Global};
+use crate::inputs::{self, Kinds};
 use crate::output;
 use crate::progress::Progress;
 
@@ -20,6 +22,8 @@ use crate::progress::Progress;
 const SHEET_FRAMES: usize = 12;
 /// Longest side of a drawn frame, in pixels.
 const SHEET_SIDE: usize = 640;
+/// Longest side of a drawn picture: its faces may be small.
+const PICTURE_SIDE: usize = 1216;
 /// Files that are read as pictures.
 const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
 
@@ -33,10 +37,14 @@ struct Found {
     speaker: Option<usize>,
     recipe: Vec<String>,
     tracks: Vec<Track>,
+    /// Frames that begin a scene.
+    cuts: Vec<usize>,
     /// Every face of every frame that has one.
     faces: Vec<FrameFaces>,
     warnings: Vec<String>,
     drawn: Vec<String>,
+    #[serde(skip)]
+    cut_times: Vec<Seconds>,
 }
 
 #[derive(Serialize)]
@@ -62,19 +70,37 @@ struct Box {
     y: f32,
     width: f32,
     height: f32,
+    /// Eyes, tip of the nose, corners of the mouth, those on the picture's left first.
+    landmarks: Option<[[f32; 2]; 5]>,
     score: f32,
     interpolated: bool,
 }
 
 /// Runs the command.
 pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
+    let mut search = match Search::new(flags) {
+        Ok(search) => search,
+        Err((path, error)) => {
+            output::failed(&path.display().to_string(), &error, global.json);
+            return ExitCode::FAILURE;
+        }
+    };
     let progress = Progress::new(global);
-    let count = flags.media.len();
+    let inputs = inputs::expand(&flags.media, Kinds::MediaAndPictures).entries;
+    let count = inputs.len();
     let mut failures = 0;
-    for (index, media) in flags.media.iter().enumerate() {
+    for (index, input) in inputs.into_iter().enumerate() {
+        let media = match input {
+            Ok(media) => media,
+            Err(error) => {
+                failures += 1;
+                output::failed(&error.input(), &error, global.json);
+                continue;
+            }
+        };
         let name = media.display().to_string();
         progress.report(&Event::Input { name: name.clone(), index, count });
-        let found = look(media, flags, &progress);
+        let found = search.look(&media, &progress);
         progress.clear();
         match found {
             Ok(found) if global.json => output::json(&found),
@@ -88,21 +114,67 @@ pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
     output::exit_code(count, failures)
 }
 
-fn look(media: &Path, flags: &cli::Faces, progress: &Progress) -> Result<Found, Error> {
-    let mut album = Album::new(SHEET_FRAMES, SHEET_SIDE);
-    let yunet = flags.yunet.as_deref();
-    let (track, mut warnings) = if is_picture(media) {
-        still(media, yunet, &mut album)?
-    } else {
-        video(media, yunet, &mut album, progress)?
-    };
-    warnings.extend(track.warning());
-    let drawn = match &flags.draw {
-        Some(folder) => album.save(folder, &stem(media), &track)?,
-        None => Vec::new(),
-    };
-    let drawn = drawn.iter().map(|path| path.display().to_string()).collect();
-    Ok(found(media, &track, warnings, drawn))
+/// What serves all inputs.
+struct Search<'f> {
+    pictures: std::boxed::Box<dyn FaceDetector>,
+    videos: std::boxed::Box<dyn FaceDetector>,
+    folder: Option<&'f Path>,
+    drawn: HashSet<String>,
+}
+
+impl<'f> Search<'f> {
+    /// Loads the detectors, each at its size: YuNet where its weights are given, else the embedded one. An error comes
+    /// with the file or folder that it is about.
+    fn new(flags: &'f cli::Faces) -> Result<Self, (&'f Path, Error)> {
+        if let Some(folder) = &flags.draw {
+            Album::make_folder(folder).map_err(|error| (folder.as_path(), error.into()))?;
+        }
+        let (pictures, videos) = match &flags.yunet {
+            Some(weights) => yunets(weights).map_err(|error| (weights.as_path(), error))?,
+            None => rustfaces().map_err(|error| (Path::new("rustface"), error))?,
+        };
+        Ok(Self { pictures, videos, folder: flags.draw.as_deref(), drawn: HashSet::new() })
+    }
+
+    fn look(&mut self, media: &Path, progress: &Progress) -> Result<Found, Error> {
+        let picture = is_picture(media);
+        let mut album =
+            if picture { Album::new(1, PICTURE_SIDE) } else { Album::new(SHEET_FRAMES, SHEET_SIDE) };
+        let (track, mut warnings) = if picture {
+            (still(media, &mut *self.pictures, &mut album)?, Vec::new())
+        } else {
+            video(media, &mut *self.videos, &mut album, progress)?
+        };
+        warnings.extend(track.warnings());
+        let drawn = match self.folder {
+            Some(folder) => album.save(folder, &self.title(media), &track)?,
+            None => Vec::new(),
+        };
+        let drawn = drawn.iter().map(|path| path.display().to_string()).collect();
+        Ok(found(media, &track, warnings, drawn))
+    }
+
+    /// The name of the drawings: the file's without its extension, numbered where another input has the same.
+    fn title(&mut self, media: &Path) -> String {
+        let stem = media.file_stem().unwrap_or(media.as_os_str()).to_string_lossy().into_owned();
+        let numbered = (2..).map(|number| format!("{stem}-{number}"));
+        let mut names = std::iter::once(stem.clone()).chain(numbered);
+        names.find(|name| self.drawn.insert(name.clone())).unwrap_or(stem)
+    }
+}
+
+/// A detector for pictures and one for video frames.
+type Detectors = (std::boxed::Box<dyn FaceDetector>, std::boxed::Box<dyn FaceDetector>);
+
+fn yunets(weights: &Path) -> Result<Detectors, Error> {
+    let checkpoint = Checkpoint::open(weights)?;
+    let load = |side| YuNet::load(&checkpoint, side, &Device::Cpu).map(std::boxed::Box::new);
+    Ok((load(YuNet::STILL_SIDE)?, load(YuNet::VIDEO_SIDE)?))
+}
+
+fn rustfaces() -> Result<Detectors, Error> {
+    let load = |lines| RustFace::new(lines).map(std::boxed::Box::new);
+    Ok((load(RustFace::STILL_LINES)?, load(RustFace::VIDEO_LINES)?))
 }
 
 fn is_picture(media: &Path) -> bool {
@@ -110,39 +182,21 @@ fn is_picture(media: &Path) -> bool {
     extension.is_some_and(|extension| PICTURES.contains(&extension.as_str()))
 }
 
-/// The name of the drawings: the file's without its extension.
-fn stem(media: &Path) -> String {
-    media.file_stem().unwrap_or(media.as_os_str()).to_string_lossy().into_owned()
-}
-
-/// YuNet where its weights are given, else the embedded detector, each at its size for pictures or for video frames.
-fn detector(yunet: Option<&Path>, picture: bool) -> Result<std::boxed::Box<dyn FaceDetector>, Error> {
-    let Some(weights) = yunet else {
-        let lines = if picture { RustFace::STILL_LINES } else { RustFace::VIDEO_LINES };
-        return Ok(std::boxed::Box::new(RustFace::new(lines)?));
-    };
-    let side = if picture { YuNet::STILL_SIDE } else { YuNet::VIDEO_SIDE };
-    let checkpoint = Checkpoint::open(weights)?;
-    Ok(std::boxed::Box::new(YuNet::load(&checkpoint, side, &Device::Cpu)?))
-}
-
-fn still(media: &Path, yunet: Option<&Path>, album: &mut Album) -> Result<(FaceTrack, Vec<String>), Error> {
+fn still(media: &Path, detector: &mut dyn FaceDetector, album: &mut Album) -> Result<FaceTrack, Error> {
     let frame = Frame { index: 0, time: Seconds::ZERO, image: read_image(media)? };
-    let mut detector = detector(yunet, true)?;
-    let mut tracker = Tracker::new(&mut *detector);
+    let mut tracker = Tracker::new(detector);
     album.see(&frame);
     tracker.push(frame)?;
-    Ok((tracker.finish()?, Vec::new()))
+    Ok(tracker.finish()?)
 }
 
 fn video(
     media: &Path,
-    yunet: Option<&Path>,
+    detector: &mut dyn FaceDetector,
     album: &mut Album,
     progress: &Progress,
 ) -> Result<(FaceTrack, Vec<String>), Error> {
-    let mut detector = detector(yunet, false)?;
-    let mut tracker = Tracker::new(&mut *detector);
+    let mut tracker = Tracker::new(detector);
     let mut failure = None;
     let mut done = 0;
     let decoded = decode(media, Span::ALL, Want::VIDEO, |frame| {
@@ -171,7 +225,9 @@ fn found(media: &Path, track: &FaceTrack, warnings: Vec<String>, drawn: Vec<Stri
     let boxes = |marks: &[affekt_faces::Mark]| {
         let to_box = |mark: &affekt_faces::Mark| {
             let affekt_faces::Rect { x, y, width, height } = mark.bbox;
-            Box { track: mark.track, x, y, width, height, score: mark.score, interpolated: mark.interpolated }
+            let affekt_faces::Mark { track, landmarks, score, interpolated, .. } = *mark;
+            let landmarks = landmarks.map(|points| points.map(|point| [point.x, point.y]));
+            Box { track, x, y, width, height, landmarks, score, interpolated }
         };
         marks.iter().map(to_box).collect()
     };
@@ -185,11 +241,13 @@ fn found(media: &Path, track: &FaceTrack, warnings: Vec<String>, drawn: Vec<Stri
         speaker: track.speaker,
         recipe: track.recipe.clone(),
         tracks: tracks.collect(),
+        cuts: track.cuts.clone(),
         faces: with_marks
             .map(|(frame, (marks, time))| FrameFaces { frame, time: *time, boxes: boxes(marks) })
             .collect(),
         warnings,
         drawn,
+        cut_times: track.cuts.iter().map(|&cut| track.times[cut]).collect(),
     }
 }
 
@@ -207,6 +265,8 @@ fn text(found: &Found) -> String {
             "  track {index}: {start} to {end}, {frames} frames, {detections} detections{speaker}"
         ));
     }
+    let cut_times = found.cut_times.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    lines.extend((!cut_times.is_empty()).then(|| format!("  cuts at {cut_times}")));
     lines.extend(found.warnings.iter().map(|warning| format!("  warning: {warning}")));
     lines.extend(
         found.drawn.first().map(|sheet| format!("  drawn: {sheet} and {} frames", found.drawn.len() - 1)),

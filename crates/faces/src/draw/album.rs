@@ -4,19 +4,9 @@ use std::path::{Path, PathBuf};
 
 use affekt_core::{Frame, RgbImage, Seconds};
 
-use super::canvas::{Colour, label, outline};
-use super::sheet;
+use super::{marks, sheet};
 use crate::resize::preview;
-use crate::{Error, FaceTrack, Mark, write_image};
-
-/// The speaker's colour.
-pub(super) const SPEAKER: Colour = [40, 220, 90];
-/// Tracks that were not chosen.
-const OTHER: Colour = [255, 180, 40];
-/// Faces that were not followed.
-const NOT_FOLLOWED: Colour = [190, 190, 190];
-
-const BLACK: Colour = [0; 3];
+use crate::{Error, FaceTrack, write_image};
 
 /// Collects frames while they stream by, evenly spread over a clip of unknown length, and draws what became of them.
 pub struct Album {
@@ -67,7 +57,7 @@ impl Album {
     /// Writes into `folder`, which is made where it is absent: `NAME.sheet.png`, the contact sheet, and for each kept
     /// frame `NAME.SECONDS.jpg`. Returns the paths, the sheet first.
     pub fn save(&self, folder: &Path, name: &str, track: &FaceTrack) -> Result<Vec<PathBuf>, Error> {
-        std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.into(), source })?;
+        Self::make_folder(folder)?;
         let mut paths = vec![folder.join(format!("{name}.sheet.png"))];
         write_image(&paths[0], &self.sheet(name, track))?;
         for sample in &self.samples {
@@ -76,6 +66,11 @@ impl Album {
             paths.push(path);
         }
         Ok(paths)
+    }
+
+    /// Makes the folder for [`Album::save`] where it is absent, so that a long search need not come first.
+    pub fn make_folder(folder: &Path) -> Result<(), Error> {
+        std::fs::create_dir_all(folder).map_err(|source| Error::Folder { path: folder.into(), source })
     }
 
     /// The contact sheet: what was found, coverage over time, the crops, the frames.
@@ -90,39 +85,24 @@ impl Sample {
         self.image.width.max(self.image.height)
     }
 
-    /// The frame with its boxes, its longest side brought to `longest` pixels: the speaker's box thick, all others
-    /// thin, each with its score, after a tilde where it is interpolated.
+    /// The frame with its faces, its longest side brought to `longest` pixels.
     pub(super) fn draw(&self, track: &FaceTrack, longest: usize) -> RgbImage {
         let smaller = longest as f32 / self.longest() as f32;
         let size = |pixels: usize| ((pixels as f32 * smaller).round() as usize).max(1);
         let mut image = preview(&self.image, size(self.image.width), size(self.image.height));
-        let scale = self.scale * smaller;
-        let thin = (longest / 400).max(1) as i64;
-        let marks = track.marks.get(self.position).map_or(&[][..], Vec::as_slice);
-        let is_speaker = |mark: &Mark| mark.track.is_some() && mark.track == track.speaker;
-        // The speaker last, so that its box lies on top.
-        for mark in marks.iter().filter(|mark| !is_speaker(mark)) {
-            let colour = if mark.track.is_some() { OTHER } else { NOT_FOLLOWED };
-            draw_mark(&mut image, mark, scale, thin, colour);
+        let found = track.marks.get(self.position).map_or(&[][..], Vec::as_slice);
+        marks::draw(&mut image, found, track, self.scale * smaller);
+        if track.frames() > 1 {
+            marks::corner(&mut image, &format!("{:.2} s", self.time.0));
         }
-        for mark in marks.iter().filter(|mark| is_speaker(mark)) {
-            draw_mark(&mut image, mark, scale, 3 * thin, SPEAKER);
-        }
-        label(&mut image, 0, 0, BLACK, [255; 3], &format!("{:.2} s", self.time.0));
         image
     }
 }
 
-fn draw_mark(image: &mut RgbImage, mark: &Mark, scale: f32, thickness: i64, colour: Colour) {
-    let rect = mark.bbox.scaled(scale);
-    outline(image, &rect, thickness, colour);
-    let sign = if mark.interpolated { "~" } else { "" };
-    let above = (rect.y.round() as i64 - 12).max(12);
-    label(image, rect.x.round() as i64, above, colour, BLACK, &format!("{sign}{:.1}", mark.score));
-}
-
 #[cfg(test)]
 mod tests {
+    use affekt_core::{ErrorKind, Explain};
+
     use super::*;
 
     fn frame(index: usize) -> Frame {
@@ -139,6 +119,20 @@ mod tests {
             assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == album.stride), "{kept:?}");
             assert!(album.samples.iter().all(|sample| (sample.image.width, sample.image.height) == (16, 12)));
         }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_and_a_file_that_cannot_be_written_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Album::make_folder(&file.join("below")).unwrap_err();
+        assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Unwritable, true));
+        assert!(error.to_string().contains("below"), "{error}");
+        std::fs::create_dir(folder.path().join("taken.sheet.png")).unwrap();
+        let error = Album::new(4, 100).save(folder.path(), "taken", &FaceTrack::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unwritable);
+        assert!(error.to_string().contains("taken.sheet.png"), "{error}");
     }
 
     #[test]

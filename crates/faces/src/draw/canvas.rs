@@ -44,11 +44,11 @@ pub fn text(image: &mut RgbImage, x: i64, y: i64, scale: i64, colour: Colour, li
     }
 }
 
-/// Writes `line` on a plate of the colour `plate`, two pixels larger than the letters on each side.
-pub fn label(image: &mut RgbImage, x: i64, y: i64, plate: Colour, colour: Colour, line: &str) {
-    let width = (line.chars().count() * LETTER) as i64;
-    fill(image, x, y, width + 4, LETTER as i64 + 4, plate);
-    text(image, x + 2, y + 2, 1, colour, line);
+/// Writes `line` with letters times `scale` on a plate of the colour `plate`, two pixels larger on each side.
+pub fn label(image: &mut RgbImage, x: i64, y: i64, scale: i64, plate: Colour, colour: Colour, line: &str) {
+    let width = line.chars().count() as i64 * LETTER as i64 * scale;
+    fill(image, x, y, width + 4, LETTER as i64 * scale + 4, plate);
+    text(image, x + 2, y + 2, scale, colour, line);
 }
 
 /// Lays `picture` over `image` with its top left corner at (`x`, `y`).

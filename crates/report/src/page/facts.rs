@@ -43,10 +43,7 @@ fn table(page: &mut Markup, windows: &[Window], axis: &Axis) {
         page.tag("tbody").with(|page| {
             for window in windows {
                 page.tag("tr").with(|page| {
-                    page.tag("th")
-                        .set("scope", "row")
-                        .class("number")
-                        .text(axis.exact(window.start));
+                    page.tag("th").set("scope", "row").class("number").text(axis.exact(window.start));
                     page.tag("td").class("number").text(axis.exact(window.end));
                     page.tag("td").class("number").text(signed_or_dash(window.with_text));
                     page.tag("td").class("number").text(signed_or_dash(window.without_text));

@@ -22,7 +22,7 @@ pub fn table(page: &mut Markup, entries: &[Entry]) {
             );
             page.tag("tbody").with(|page| {
                 for (index, entry) in entries.iter().enumerate() {
-                    let place = Place { index, count: entries.len() };
+                    let place = Place { index, count: entries.len(), heads: false };
                     page.tag("tr").with(|page| row(page, place, entry));
                 }
             });

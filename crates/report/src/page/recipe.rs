@@ -35,7 +35,7 @@ fn feature(page: &mut Markup, spec: &FeatureSpec) {
     page.tag("h4").text(spec.kind.name());
     page.tag("dl").class("facts").with(|page| {
         let layers = spec.layers.map_or_else(|| "its output".into(), |layers| layers.to_string());
-        let rows = format!("one a {}, {} x {}", spec.row, spec.width, spec.dtype);
+        let rows = format!("one per {}, {} x {}", spec.row, spec.width, spec.dtype);
         for (name, value) in [("Network", &spec.encoder), ("Hidden states", &layers), ("Rows", &rows)] {
             fact(page, name, |page| page.tag("bdi").text(value));
         }

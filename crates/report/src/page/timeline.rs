@@ -18,6 +18,9 @@ use crate::{Exhibit, Prediction};
 /// Below this peak, sound is drawn as the silence that it is.
 const SILENCE: f32 = 1e-4;
 
+/// Letters of `59:30`.
+const LONG_LABEL: usize = 5;
+
 /// The section.
 pub fn write(page: &mut Markup, prediction: &Prediction, exhibit: &Exhibit, axis: &Axis) {
     let windows = &prediction.timeline;
@@ -81,10 +84,10 @@ fn sound(page: &mut Markup, prediction: &Prediction, envelope: &Envelope, axis: 
     });
 }
 
-/// A level with a typographic minus.
+/// A level in decibel with its sign, a typographic minus.
 fn level(decibel: f64) -> String {
-    let digits = format!("{:.1}", decibel.abs());
-    if decibel > -0.05 { digits } else { format!("\u{2212}{digits}") }
+    let text = format!("{decibel:+.1}");
+    text.replace("-0.0", "0.0").replace("+0.0", "0.0").replace('-', "\u{2212}")
 }
 
 /// Outline of the envelope: the largest samples from left to right, the smallest back.
@@ -163,7 +166,7 @@ fn ticks(page: &mut Markup, axis: &Axis) {
         page.tag("div").class("row-scale").text("");
         page.tag("div").class("row-plot").with(|page| {
             plot::ticks(page, 22, |page| {
-                for tick in axis.ticks() {
+                for (index, tick) in axis.ticks().into_iter().enumerate() {
                     plot::upright(page, "zero", Pc(tick.at), 0.0, 5.0);
                     // Numbers at the ends stay inside.
                     let side = match tick.at {
@@ -171,7 +174,9 @@ fn ticks(page: &mut Markup, axis: &Axis) {
                         at if at > 96.0 => "end",
                         _ => "middle",
                     };
-                    plot::text(page, side, (Pc(tick.at), 18), tick.label);
+                    // A phone has room for every second one of the long ones.
+                    let spare = if index % 2 == 1 && tick.label.len() > LONG_LABEL { " spare" } else { "" };
+                    plot::text(page, &format!("{side}{spare}"), (Pc(tick.at), 18), tick.label);
                 }
             });
         });

@@ -39,7 +39,8 @@ pub fn name(page: &mut Markup, place: Place, input: &str) {
         page.tag("p").class("eyebrow").text(format_args!("Input {} of {}", place.index + 1, place.count));
     }
     let file = file_name(input);
-    page.tag("h2").with(|page| page.tag("bdi").text(file));
+    let heading = if place.heads { page.tag("h1").class("name") } else { page.tag("h2") };
+    heading.with(|page| page.tag("bdi").text(file));
     if file != input {
         page.tag("p").class("path muted").with(|page| page.tag("bdi").text(input));
     }
@@ -71,13 +72,15 @@ fn answer(page: &mut Markup, prediction: &Prediction) {
 }
 
 fn gauges(page: &mut Markup, prediction: &Prediction) {
-    let source = match prediction.text_source {
-        Some(TextSource::Transcript) => "voice, face and the given transcript",
-        Some(TextSource::Asr) => "voice, face and recognised words",
-        None => "voice, face and words",
-    };
     match prediction.valence.with_text {
-        Some(value) => gauge(page, "with", "With text", source, value),
+        Some(value) => {
+            let words = match prediction.text_source {
+                Some(TextSource::Transcript) => Some("the given transcript"),
+                Some(TextSource::Asr) => Some("recognised words"),
+                None => None,
+            };
+            gauge(page, "with", "With text", &judged_by(prediction, words), value);
+        }
         None => page.tag("p").class("gauge-name").with(|page| {
             page.tag("span").with(|page| {
                 page.tag("strong").text("With text");
@@ -85,9 +88,17 @@ fn gauges(page: &mut Markup, prediction: &Prediction) {
             });
         }),
     }
-    let source = "voice and face; words simulated from the voice";
-    gauge(page, "without", "Without text", source, prediction.valence.without_text);
+    let simulated = prediction.simulated.hypothesis.as_ref().map(|_| "words simulated from the voice");
+    let valence = prediction.valence.without_text;
+    gauge(page, "without", "Without text", &judged_by(prediction, simulated), valence);
     scale(page);
+}
+
+/// What a flow had to judge by.
+fn judged_by(prediction: &Prediction, words: Option<&str>) -> String {
+    let voice = (prediction.audio.present && !prediction.audio.silent).then_some("voice");
+    let face = (prediction.faces.with_face > 0).then_some("face");
+    [voice, face, words].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Where `valence` lies on a gauge, in percent; the ends of the scale lie inside so that a marker has room.
@@ -100,7 +111,9 @@ fn gauge(page: &mut Markup, flow: &str, name: &str, source: &str, valence: f64) 
     page.tag("div").class("gauge-name").with(|page| {
         page.tag("span").with(|page| {
             page.tag("strong").text(name);
-            page.tag("span").class("muted").text(format_args!(" \u{2014} {source}"));
+            if !source.is_empty() {
+                page.tag("span").class("muted").text(format_args!(" \u{2014} {source}"));
+            }
         });
         page.tag("span").class("gauge-value").with(|page| {
             label(page, Label::of(valence));

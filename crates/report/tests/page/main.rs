@@ -47,6 +47,18 @@ fn every_page_is_well_formed_and_its_links_lead_somewhere() {
 }
 
 #[test]
+fn every_page_has_one_main_heading() {
+    let headings = |html: &str| parse(html).descendants().filter(|node| node.has_tag_name("h1")).count();
+    for page in pages() {
+        assert_eq!(headings(&page.html()), 1);
+    }
+    let mut named = page(vec![judged(sample::clip())]);
+    named.title = "interview.mp4".into();
+    assert_eq!(headings(&named.html()), 1);
+    assert!(!named.html().contains("<h2>"), "the name is not said twice");
+}
+
+#[test]
 fn every_page_can_be_read_without_eyes() {
     for page in pages() {
         let html = page.html();
@@ -66,7 +78,7 @@ fn every_page_can_be_read_without_eyes() {
 }
 
 #[test]
-fn no_page_refers_to_anything_outside() {
+fn nothing_is_fetched() {
     for page in pages() {
         let html = page.html();
         for node in parse(&html).descendants().filter(Node::is_element) {
@@ -154,7 +166,7 @@ fn everything_that_is_known_is_on_the_page() {
         "affekt predict 'a b.mp4' --report out.html",
         "Matroska",
         "1024 x f16",
-        "one a 20ms",
+        "one per 20ms",
         "decode-16k-mono-v1",
     ]
     .map(Into::into)
