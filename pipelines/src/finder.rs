@@ -94,6 +94,7 @@ impl Finder {
 /// Features of another recipe than the networks were made for would give wrong numbers silently.
 fn unknown(ways: &[Vec<String>]) -> Error {
     let wanted = ways.iter().map(|way| way.join(", ")).collect::<Vec<_>>().join("; or by ");
-    let reason = format!("the bundle wants faces by {wanted}, and this affekt has none of these ways at hand");
+    let reason =
+        format!("the bundle wants faces by {wanted}, and this affekt has none of these ways at hand");
     Error::Recipe { reason }
 }

@@ -102,7 +102,8 @@ impl Networks {
     /// The bundle's names of the networks that take part.
     pub fn names(&self) -> Vec<&str> {
         let Recipes { audio, video, simulated, .. } = &self.recipes;
-        let mut names = vec![&*audio.network, &*video.network, &*simulated.network, &*simulated.projector, FUSION];
+        let mut names =
+            vec![&*audio.network, &*video.network, &*simulated.network, &*simulated.projector, FUSION];
         #[cfg(feature = "media")]
         if self.finder.is_of_bundle() {
             names.push(DETECTOR);

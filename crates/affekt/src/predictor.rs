@@ -43,7 +43,7 @@ impl Predictor {
         predict(&self.networks, request, reporter)
     }
 
-    /// The same with the material for the HTML page, about `pictures` frames among it.
+    /// The same with the material for the HTML page, `pictures` frames among it.
     pub fn examine(
         &self,
         request: &Request,

@@ -19,7 +19,7 @@ const RECIPE: &str = "track-10hz-smooth3-v2";
 /// Time between key frames in seconds, a little less than the tenth that three frames at 30 a second take.
 const KEY_INTERVAL: f64 = 0.099;
 
-/// Key frames that are detected together, on as many cores.
+/// Key frames that are detected together at most, on as many cores.
 const BATCH: usize = 4;
 
 /// Bytes of frames held back at most, whatever their size and rate. Large frames become key frames sooner, and large
@@ -80,7 +80,8 @@ impl<'d> Tracker<'d> {
         self.times.push(frame.time);
         self.held.frames.push_back(frame);
         self.settle(false);
-        if self.pending.len() >= BATCH || self.held.bytes() >= HELD_BYTES {
+        // No more than there are threads: while a decoder waits for the tracker, it should not wait long.
+        if self.pending.len() >= rayon::current_num_threads().min(BATCH) || self.held.bytes() >= HELD_BYTES {
             self.detect()?;
         }
         Ok(())

@@ -1,10 +1,12 @@
 //! The few calls into FFmpeg that its wrapper lacks. All unsafe code of the crate is here.
 
-use std::ffi::{CStr, CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::Once;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Once};
 
 use ffmpeg_next::codec::Context as CodecContext;
 use ffmpeg_next::color::Space;
@@ -20,20 +22,62 @@ pub(crate) fn quiet() {
     ONCE.call_once(|| ffmpeg_next::log::set_level(ffmpeg_next::log::Level::Quiet));
 }
 
+/// An opened container that gives up where nothing comes of its reading.
+pub(crate) struct Opened {
+    // In this order: the context is closed before what it watches is freed.
+    input: Input,
+    watch: Arc<Watch>,
+}
+
+/// How often the file was read since a packet came of it.
+struct Watch {
+    context: *mut ffi::AVFormatContext,
+    position: AtomicI64,
+    reads: AtomicUsize,
+}
+
+/// Of 32 KB each, so that a parser that waits for the next packet collects at most 256 MB: no packet is larger, but a
+/// raw picture, which is read at once.
+const MOST_READS: usize = 8_192;
+
+impl Opened {
+    /// A packet has come, or a new search begins.
+    pub(crate) fn restart_watch(&self) {
+        self.watch.reads.store(0, Ordering::Relaxed);
+    }
+}
+
+impl Deref for Opened {
+    type Target = Input;
+
+    fn deref(&self) -> &Input {
+        &self.input
+    }
+}
+
+impl DerefMut for Opened {
+    fn deref_mut(&mut self) -> &mut Input {
+        &mut self.input
+    }
+}
+
 /// Opens the file at `path` and reads enough of it to know its streams. Playlists and their like get no other file.
-pub(crate) fn open(path: &Path) -> Result<Input, Error> {
+pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
     // The prefix keeps names such as `concat:a` or `http://b` from being read as instructions.
     let mut url = b"file:".to_vec();
     url.extend_from_slice(path.as_os_str().as_bytes());
     let url = CString::new(url).map_err(|_| Error::InvalidData)?;
     let mut options = ptr::null_mut();
     // SAFETY: all strings are nul-terminated and outlive the calls; FFmpeg frees `context` on failure; the options are
-    // freed here; on success `Input` owns the context and closes it.
+    // freed here; on success `Input` owns the context and closes it; `watch` outlives the context in every case.
     unsafe {
         let mut context = ffi::avformat_alloc_context();
         if context.is_null() {
             return Err(Error::from(ffi::AVERROR(ENOMEM)));
         }
+        let watch = Arc::new(Watch { context, position: AtomicI64::new(0), reads: AtomicUsize::new(0) });
+        let opaque = Arc::as_ptr(&watch).cast_mut().cast();
+        (*context).interrupt_callback = ffi::AVIOInterruptCB { callback: Some(is_enough), opaque };
         (*context).io_open = Some(open_itself);
         // No protocol has this name: it is for demuxers that open files by a context of their own.
         ffi::av_dict_set(&mut options, c"protocol_whitelist".as_ptr(), c"none".as_ptr(), 0);
@@ -42,11 +86,32 @@ pub(crate) fn open(path: &Path) -> Result<Input, Error> {
         if code < 0 {
             return Err(Error::from(code));
         }
-        let input = Input::wrap(context);
+        let opened = Opened { input: Input::wrap(context), watch };
         match ffi::avformat_find_stream_info(context, ptr::null_mut()) {
             code if code < 0 => Err(Error::from(code)),
-            _ => Ok(input),
+            _ => Ok(opened),
         }
+    }
+}
+
+/// Whether the file has been read often enough without a packet.
+///
+/// # Safety
+/// For FFmpeg to call, with the watch of a living context.
+unsafe extern "C" fn is_enough(watch: *mut c_void) -> c_int {
+    // SAFETY: the watch outlives its context, whose stream is null or living whenever FFmpeg calls.
+    unsafe {
+        let watch = &*watch.cast::<Watch>();
+        let stream = (*watch.context).pb;
+        if stream.is_null() {
+            return 0;
+        }
+        // FFmpeg asks in other places, too: a read shows in the position.
+        let position = (*stream).pos;
+        if watch.position.swap(position, Ordering::Relaxed) != position {
+            watch.reads.fetch_add(1, Ordering::Relaxed);
+        }
+        c_int::from(watch.reads.load(Ordering::Relaxed) > MOST_READS)
     }
 }
 

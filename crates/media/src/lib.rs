@@ -15,6 +15,7 @@
 //! | `pass` | one pass over a span: which reader, when it is complete, what was strange |
 //! | `source` | an opened container: checks, stream choice, time zero, seeking |
 //! | `video`, `picture`, `interlace` | packets to frames in time; decoded pictures to upright RGB without combs |
+//! | [`yuv`] | planes of Y, U and V to RGB: the common case without FFmpeg |
 //! | `audio`, `plain` | packets to blocks of samples in time: by FFmpeg; by symphonia for plain audio files |
 //! | `timeline` | blocks of samples to one mono signal at 16 kHz |
 //! | `time` | exact arithmetic on timestamps |
@@ -38,6 +39,7 @@ mod time;
 mod timeline;
 mod video;
 pub mod warning;
+pub mod yuv;
 
 pub use decode::{Decoded, Summary, Want, decode, stream};
 pub use error::Error;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::ffi;
 use crate::outlet::Outlet;
 use crate::plain;
-use crate::source::{Source, StreamClock};
+use crate::source::{Source, StreamClock, reason};
 use crate::timeline::Timeline;
 use crate::video::VideoReader;
 use crate::warning::{Track, Warning};
@@ -161,7 +161,7 @@ impl<'a> Pass<'a> {
                 Ok(None) => break,
                 Err(error) => {
                     if failures == 0 {
-                        self.warnings.push(Warning::BrokenContainer { reason: error.to_string() });
+                        self.warnings.push(Warning::BrokenContainer { reason: reason(error) });
                     }
                     failures += 1;
                 }

@@ -11,7 +11,7 @@ use ffmpeg_next::format::stream::Disposition;
 use ffmpeg_next::{Packet, Rational, Stream, ffi as sys, media};
 
 use crate::error::Error;
-use crate::ffi;
+use crate::ffi::{self, Opened};
 use crate::info::{AudioInfo, MediaInfo, VideoInfo};
 use crate::picture::Orientation;
 use crate::time::Stamp;
@@ -24,7 +24,7 @@ const STILL_BRANDS: [&str; 5] = ["avif", "heic", "heix", "mif1", "msf1"];
 /// An opened media file with its two chosen streams.
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
-    pub(crate) input: Input,
+    pub(crate) input: Opened,
     pub(crate) audio: Option<StreamClock>,
     pub(crate) video: Option<StreamClock>,
     /// Where there are several audio streams: which of them is chosen, counted from 1, and how many there are.
@@ -107,7 +107,10 @@ impl Source {
         let mut packet = Packet::empty();
         self.packets += 1;
         match packet.read(&mut self.input) {
-            Ok(()) => Ok(Some(packet)),
+            Ok(()) => {
+                self.input.restart_watch();
+                Ok(Some(packet))
+            }
             Err(ffmpeg_next::Error::Eof) => Ok(None),
             Err(error) => Err(error),
         }
@@ -124,6 +127,7 @@ impl Source {
         let zero = self.zero.seconds_since(Stamp::ZERO);
         let mut margin = 1.0;
         while start - margin > 1.0 {
+            self.input.restart_watch();
             let target = ((zero + start - margin) * f64::from(sys::AV_TIME_BASE)) as i64;
             if self.input.seek(target, ..target).is_err() {
                 break;
@@ -186,7 +190,7 @@ fn check_file(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn open_container(path: &Path) -> Result<Input, Error> {
+fn open_container(path: &Path) -> Result<Opened, Error> {
     let not_media = |reason: String| Error::NotMedia { path: path.into(), reason };
     let input = ffi::open(path).map_err(|error| match error {
         _ if is_playlist(path) => not_media(
@@ -195,7 +199,7 @@ fn open_container(path: &Path) -> Result<Input, Error> {
         ffmpeg_next::Error::InvalidData => {
             not_media("its content is no known container, or the container is cut off".into())
         }
-        error => not_media(error.to_string()),
+        error => not_media(reason(error)),
     })?;
     let format = input.format();
     let name = format.name();
@@ -222,6 +226,15 @@ fn is_playlist(path: &Path) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let starts = ["#EXTM3U", "ffconcat version", "[playlist]", "v=0\n", "v=0\r\n"];
     starts.iter().any(|start| text.starts_with(start)) || text.contains("<MPD")
+}
+
+/// What FFmpeg says, where it says something.
+pub(crate) fn reason(error: ffmpeg_next::Error) -> String {
+    match error {
+        ffmpeg_next::Error::Exit => "there is nothing in hundreds of megabytes of it".into(),
+        error if error.to_string().is_empty() => "it cannot be read further".into(),
+        error => error.to_string(),
+    }
 }
 
 /// The best audio and video streams as FFmpeg ranks them, cover art apart.

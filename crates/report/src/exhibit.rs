@@ -23,6 +23,8 @@ pub struct Exhibit {
     pub networks: Vec<Weights>,
     /// One sentence about the bundle, from its definition.
     pub bundle: String,
+    /// Whether training has given its numbers a meaning; where not, the first warning of the prediction says so.
+    pub trained: bool,
 }
 
 /// A frame, reduced, and the face chosen in it.

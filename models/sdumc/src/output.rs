@@ -50,7 +50,10 @@ impl Output {
     /// length of what it adds to the fused view, w_m h_m. Where nothing is added at all, the shares are equal.
     pub fn attention(&self) -> Result<Vec<Attention>> {
         let shares = shares(&self.hidden, &self.weights)?; // (b, 3)
-        Ok(shares.iter().map(|share| Attention { audio: share[0], text: share[1], video: share[2] }).collect())
+        Ok(shares
+            .iter()
+            .map(|share| Attention { audio: share[0], text: share[1], video: share[2] })
+            .collect())
     }
 
     /// The share of each view of [`VIEWS`](crate::gather::VIEWS) in r of each clip, told as [`Self::attention`] is.

@@ -122,6 +122,7 @@ impl Collection {
             features: networks.specs()?,
             networks: weights(networks)?,
             bundle: networks.bundle.manifest().description.clone(),
+            trained: networks.bundle.manifest().trained,
         })
     }
 }
@@ -139,13 +140,15 @@ fn picture(snapshot: &Snapshot) -> Result<Picture, Error> {
 }
 
 fn facts(info: &MediaInfo) -> Vec<(String, String)> {
-    let mut facts = vec![("container", info.container.clone())];
+    // FFmpeg lists all names of a format: `mov,mp4,m4a,3gp,3g2,mj2`.
+    let mut facts = vec![("container", info.container.replace(',', ", "))];
     if let Some(video) = &info.video {
         let rate = video.fps.map(|fps| format!(", {fps:.2} frames a second")).unwrap_or_default();
         facts.push(("picture", format!("{}, {} x {} pixels{rate}", video.codec, video.width, video.height)));
     }
     if let Some(audio) = &info.audio {
-        let channels = if audio.channels == 1 { "1 channel".into() } else { format!("{} channels", audio.channels) };
+        let channels =
+            if audio.channels == 1 { "1 channel".into() } else { format!("{} channels", audio.channels) };
         facts.push(("sound", format!("{}, {}, {channels}", audio.codec, audio.rate)));
     }
     facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
@@ -194,22 +197,31 @@ mod tests {
             collection.take(&clip(20.0 * f64::from(window), samples));
         }
         let (envelope, _) = collection.envelope();
-        assert!(envelope.steps.len() >= STEPS / 2 && envelope.steps.len() < STEPS, "{}", envelope.steps.len());
+        assert!(
+            envelope.steps.len() >= STEPS / 2 && envelope.steps.len() < STEPS,
+            "{}",
+            envelope.steps.len()
+        );
         let lasting = envelope.step.0 * envelope.steps.len() as f64;
         assert!((lasting - 1800.0).abs() < 2.0 * envelope.step.0, "{lasting}");
-        let (high, low) = (envelope.steps.iter().filter(|step| step.1 == 0.9), envelope.steps.iter().filter(|step| step.0 == -0.8));
+        let (high, low) = (
+            envelope.steps.iter().filter(|step| step.1 == 0.9),
+            envelope.steps.iter().filter(|step| step.0 == -0.8),
+        );
         assert_eq!((high.count(), low.count()), (90, 90));
     }
 
     #[test]
     fn faces_are_told_in_stretches() {
-        let face = |seen: bool| seen.then(|| affekt_faces::Face {
-            bbox: affekt_faces::Rect::default(),
-            score: 1.0,
-            landmarks: None,
-            crop: affekt_core::RgbImage::black(1, 1),
-            interpolated: false,
-        });
+        let face = |seen: bool| {
+            seen.then(|| affekt_faces::Face {
+                bbox: affekt_faces::Rect::default(),
+                score: 1.0,
+                landmarks: None,
+                crop: affekt_core::RgbImage::black(1, 1),
+                interpolated: false,
+            })
+        };
         let mut one = clip(0.0, vec![0.0; 32_000]);
         one.track.faces = (0..50).map(|index| face((10..20).contains(&index) || index >= 40)).collect();
         one.track.times = (0..50).map(|index| Seconds(0.04 * f64::from(index))).collect();
@@ -219,7 +231,8 @@ mod tests {
         let mut collection = Collection::new(12);
         collection.take(&one);
         collection.take(&next);
-        let seen: Vec<(f64, f64)> = collection.seen.iter().map(|span| (span.start.0, span.end.unwrap().0)).collect();
+        let seen: Vec<(f64, f64)> =
+            collection.seen.iter().map(|span| (span.start.0, span.end.unwrap().0)).collect();
         assert_eq!(seen.len(), 2, "{seen:?}");
         assert!((seen[0].0 - 0.4).abs() < 1e-9 && (seen[0].1 - 0.8).abs() < 1e-9, "{seen:?}");
         assert!((seen[1].0 - 1.6).abs() < 1e-9 && (seen[1].1 - 2.04).abs() < 1e-9, "{seen:?}");

@@ -45,8 +45,7 @@ pub fn predict(networks: &Networks, request: &Request, reporter: &dyn Reporter) 
     Ok(run(networks, request, reporter, None)?.0)
 }
 
-/// [`predict`], with the material for the page; of a recording with enough frames, at least `pictures` of them and fewer
-/// than twice as many.
+/// [`predict`], with the material for the page, `pictures` frames among it.
 ///
 /// # Errors
 /// As [`predict`].
@@ -69,7 +68,12 @@ fn run(
     let meter = Meter::default();
     let mut clock = Clock::new(reporter, &meter);
     let info = clock.wait(|| probe(&request.media))?;
-    let job = Job { path: &request.media, span: request.span, info: &info, pictures: collection.as_ref().map(Collection::pictures) };
+    let job = Job {
+        path: &request.media,
+        span: request.span,
+        info: &info,
+        pictures: collection.as_ref().map(Collection::pictures),
+    };
     let mut words = WordsOf::new(request, &info);
     let mut tally = Tally::default();
     let input = request.media.display().to_string();

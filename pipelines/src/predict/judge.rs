@@ -88,11 +88,17 @@ fn encode_faces(
     track: &FaceTrack,
     advanced: &dyn Fn(usize, Option<usize>),
 ) -> Result<Option<Tensor>, Error> {
-    let side = networks.recipes.video.size;
-    let pictures: Vec<Option<RgbImage>> =
-        track.faces.iter().map(|face| face.as_ref().map(|face| resize(&face.crop, side, side))).collect();
-    let total = pictures.iter().flatten().count();
-    video::encode(networks, &pictures, |done| advanced(done, Some(total)))
+    let crops: Vec<Option<&RgbImage>> =
+        track.faces.iter().map(|face| face.as_ref().map(|face| &face.crop)).collect();
+    let total = track.with_face();
+    video::encode(
+        networks,
+        &crops,
+        |crop, side| resize(crop, side, side),
+        |done| {
+            advanced(done, Some(total));
+        },
+    )
 }
 
 /// What is doubtful though it is there.
@@ -100,7 +106,9 @@ fn cautions(clip: &Clip, told: &Simulated, cut: Option<text::Cut>) -> Vec<Cautio
     let mut cautions: Vec<Caution> =
         clip.track.warnings().into_iter().map(|text| Caution { kind: "track", text }).collect();
     if let Some(text::Cut { read, given }) = cut {
-        let text = format!("only the first {read} of {given} tokens of the transcript are read: the language model takes no more");
+        let text = format!(
+            "only the first {read} of {given} tokens of the transcript are read: the language model takes no more"
+        );
         cautions.push(Caution { kind: "cut", text });
     }
     if told.looped {

@@ -91,8 +91,7 @@ pub fn clips(
     thread::scope(|scope| {
         let (sound, heard) = bounded(1);
         let (picture, seen) = bounded(WAITING);
-        let listener =
-            job.info.audio.is_some().then(|| scope.spawn(move || listen(job, &sound, meter)));
+        let listener = job.info.audio.is_some().then(|| scope.spawn(move || listen(job, &sound, meter)));
         let viewer = job.info.video.is_some().then(|| scope.spawn(move || look(job, &picture, meter)));
         let advanced = move |done| {
             reporter.report(&Event::Advanced { stage: Stage::Faces, done, total: None });
@@ -138,9 +137,9 @@ fn listen(job: &Job<'_>, windows: &Sender<Heard>, meter: &Meter) -> Result<Summa
         meter.decoded_since(start);
         several |= !ready.is_empty();
         // The other end hangs up only when the run has failed.
-        let taken = ready.into_iter().all(|window| {
-            windows.send(Heard { window, several: true, last: false }).is_ok()
-        });
+        let taken = ready
+            .into_iter()
+            .all(|window| windows.send(Heard { window, several: true, last: false }).is_ok());
         start = Instant::now();
         if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -229,7 +228,12 @@ fn conclude(
     warnings.extend(cut_short(job, &summaries, end).map(|warning| warning.to_string()));
     // Damage of the container shows in both passes.
     let mut told = Vec::new();
-    warnings.retain(|warning| !told.contains(warning) && { told.push(warning.clone()); true });
+    warnings.retain(|warning| {
+        !told.contains(warning) && {
+            told.push(warning.clone());
+            true
+        }
+    });
     let span = Span { start: job.span.start, end: Some(Seconds(end)) };
     Ok(Facts { span, warnings, snapshots })
 }

@@ -34,7 +34,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Keeps at least `wanted` frames, where there are so many, and fewer than twice as many.
+    /// Keeps `wanted` frames, where there are so many.
     pub fn new(wanted: usize) -> Self {
         Self { wanted: wanted.max(1), stride: 1, seen: 0, kept: Vec::new() }
     }
@@ -70,9 +70,11 @@ impl Sampler {
         }
     }
 
-    /// What was kept, in the order of time.
+    /// What was kept, in the order of time: of up to twice as many as are wanted, an even choice.
     pub fn finish(self) -> Vec<Snapshot> {
-        self.kept
+        let (kept, wanted) = (self.kept.len(), self.wanted.min(self.kept.len()));
+        let chosen = |index: usize| (0..wanted).any(|place| place * kept / wanted == index);
+        self.kept.into_iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, kept)| kept).collect()
     }
 }
 
@@ -90,9 +92,12 @@ mod tests {
                 sampler.see(index % 100, &Frame { index, time: Seconds(index as f64), image });
             }
             let kept = sampler.finish();
-            assert!(kept.len() >= WANTED.min(frames) && kept.len() < 2 * WANTED, "{frames}: {}", kept.len());
-            let even = kept.windows(2).all(|pair| pair[1].time.0 - pair[0].time.0 == kept[1].time.0);
-            assert!(even && kept.iter().all(|kept| (kept.image.width, kept.image.height) == (480, 270)));
+            assert_eq!(kept.len(), WANTED.min(frames), "{frames}");
+            let steps: Vec<f64> = kept.windows(2).map(|pair| pair[1].time.0 - pair[0].time.0).collect();
+            let (least, most) =
+                steps.iter().fold((f64::MAX, 0f64), |(a, b), &step| (a.min(step), b.max(step)));
+            assert!(steps.is_empty() || most <= 2.0 * least, "{frames}: {steps:?}");
+            assert!(kept.iter().all(|kept| (kept.image.width, kept.image.height) == (480, 270)));
         }
     }
 }

@@ -136,7 +136,14 @@ impl Watcher {
             None => (Cutter::MOST.0, Cutter::MOST.0),
         };
         let several = self.index > 0 || rest.is_none_or(|rest| rest > length);
-        Some(Stretch { start, end: start + length, limit: start + limit, heard: None, several, goes_on: false })
+        Some(Stretch {
+            start,
+            end: start + length,
+            limit: start + limit,
+            heard: None,
+            several,
+            goes_on: false,
+        })
     }
 
     fn watch(

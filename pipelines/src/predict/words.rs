@@ -3,8 +3,8 @@
 use affekt_core::{Seconds, Span};
 use affekt_media::MediaInfo;
 
-use super::recording::{Clip, speech};
 use super::Request;
+use super::recording::{Clip, speech};
 use crate::Error;
 use crate::transcript::Transcript;
 use crate::windows::Cutter;

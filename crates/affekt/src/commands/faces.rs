@@ -4,6 +4,8 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use affekt::Error;
 use affekt_core::{Event, Frame, Reporter, Seconds, Span, Stage};
@@ -24,6 +26,8 @@ const SHEET_FRAMES: usize = 12;
 const SHEET_SIDE: usize = 640;
 /// Longest side of a drawn picture: its faces may be small.
 const PICTURE_SIDE: usize = 1216;
+/// Frames that wait between decoder and tracker.
+const WAITING: usize = 8;
 /// Files that are read as pictures.
 const PICTURES: [&str; 3] = ["jpg", "jpeg", "png"];
 
@@ -190,31 +194,41 @@ fn still(media: &Path, detector: &mut dyn FaceDetector, album: &mut Album) -> Re
     Ok(tracker.finish()?)
 }
 
+/// Decoding and tracking run side by side.
 fn video(
     media: &Path,
     detector: &mut dyn FaceDetector,
     album: &mut Album,
     progress: &Progress,
 ) -> Result<(FaceTrack, Vec<String>), Error> {
+    let (sender, frames) = sync_channel::<Frame>(WAITING);
+    thread::scope(|scope| {
+        let decoder = scope.spawn(move || {
+            decode(media, Span::ALL, Want::VIDEO, |frame| match sender.send(frame) {
+                Ok(()) => ControlFlow::Continue(()),
+                // The tracker has failed: no frame is wanted any more.
+                Err(_) => ControlFlow::Break(()),
+            })
+        });
+        let followed = follow(frames, detector, album, progress);
+        let decoded = decoder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok((followed?, decoded.warnings.iter().map(ToString::to_string).collect()))
+    })
+}
+
+fn follow(
+    frames: Receiver<Frame>,
+    detector: &mut dyn FaceDetector,
+    album: &mut Album,
+    progress: &Progress,
+) -> Result<FaceTrack, Error> {
     let mut tracker = Tracker::new(detector);
-    let mut failure = None;
-    let mut done = 0;
-    let decoded = decode(media, Span::ALL, Want::VIDEO, |frame| {
+    for (done, frame) in (1..).zip(frames) {
         album.see(&frame);
-        done += 1;
+        tracker.push(frame)?;
         progress.report(&Event::Advanced { stage: Stage::Faces, done, total: None });
-        match tracker.push(frame) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    if let Some(error) = failure {
-        return Err(error.into());
     }
-    Ok((tracker.finish()?, decoded.warnings.iter().map(ToString::to_string).collect()))
+    Ok(tracker.finish()?)
 }
 
 fn found(media: &Path, track: &FaceTrack, warnings: Vec<String>, drawn: Vec<String>) -> Found {

@@ -194,12 +194,7 @@ struct Told {
 }
 
 impl Told {
-    fn tell(
-        &mut self,
-        result: Result<(Prediction, Option<Exhibit>), Failure>,
-        keep: bool,
-        global: &Global,
-    ) {
+    fn tell(&mut self, result: Result<(Prediction, Option<Exhibit>), Failure>, keep: bool, global: &Global) {
         match result {
             Ok((prediction, exhibit)) => {
                 self.judged += 1;

@@ -24,12 +24,18 @@ pub fn write(page: &mut Markup, place: Place, prediction: &Prediction, exhibit: 
                 });
             }
         });
-        strong_warnings(page, &prediction.warnings);
+        let (void, others) = match prediction.warnings.split_first() {
+            Some((first, others)) if !exhibit.trained => (Some(first), others),
+            _ => (None, &prediction.warnings[..]),
+        };
+        if let Some(warning) = void {
+            untrained(page, warning);
+        }
         page.tag("div").class("answer").with(|page| {
             answer(page, prediction);
             page.tag("div").class("gauges").with(|page| gauges(page, prediction));
         });
-        warnings(page, &prediction.warnings);
+        warnings(page, others);
     });
 }
 
@@ -167,24 +173,17 @@ fn scale(page: &mut Markup) {
     });
 }
 
-/// A warning that the bundle is untrained stands out, because it voids all numbers.
-fn voids(warning: &str) -> bool {
-    warning.contains("is untrained")
-}
-
-fn strong_warnings(page: &mut Markup, warnings: &[String]) {
-    for warning in warnings.iter().filter(|warning| voids(warning)) {
-        page.tag("div").class("notice strong").set("role", "note").with(|page| {
-            page.tag("p").with(|page| {
-                page.tag("strong").text("Untrained bundle. ");
-                page.tag("bdi").text(warning);
-            });
+/// That the bundle is untrained stands out, because it voids all numbers; it is the first of the warnings.
+fn untrained(page: &mut Markup, warning: &str) {
+    page.tag("div").class("notice strong").set("role", "note").with(|page| {
+        page.tag("p").with(|page| {
+            page.tag("strong").text("Untrained bundle. ");
+            page.tag("bdi").text(warning);
         });
-    }
+    });
 }
 
 fn warnings(page: &mut Markup, warnings: &[String]) {
-    let warnings: Vec<&String> = warnings.iter().filter(|warning| !voids(warning)).collect();
     if warnings.is_empty() {
         return;
     }
