@@ -47,6 +47,8 @@ pub struct Networks {
     pub frames_per_embedding: usize,
     /// Tokens that end a generated text.
     pub eos: Vec<u32>,
+    /// Tokens that the language model reads at most: the positions on which it was trained.
+    pub positions: usize,
     /// The language model's tokenizer.
     pub tokenizer: Tokenizer,
     /// Fusion model.
@@ -69,7 +71,7 @@ impl Networks {
         }
         let wavlm = Source::of(bundle, speech, device)?.wavlm()?;
         let manet = Source::of(bundle, face, device)?.manet()?;
-        let (llama, eos) = Source::of(bundle, words, device)?.llama()?;
+        let (llama, config) = Source::of(bundle, words, device)?.llama()?;
         let (projector, frames_per_embedding) = Source::of(bundle, projector, device)?.projector()?;
         let sdumc = Source::of(bundle, FUSION, device)?.sdumc()?;
         let tokenizer = Tokenizer::of(bundle, words)?;
@@ -85,7 +87,8 @@ impl Networks {
             llama,
             projector,
             frames_per_embedding,
-            eos,
+            eos: config.eos_token_ids,
+            positions: config.max_position_embeddings,
             tokenizer,
             sdumc,
             #[cfg(feature = "media")]

@@ -149,6 +149,17 @@ fn a_report_that_cannot_be_written_is_refused_before_the_work() {
 }
 
 #[test]
+fn a_command_line_that_cannot_be_read_is_exit_code_1() {
+    for wrong in [&["predict"][..], &["predict", SAMPLE, "--start", "noon"], &["no-such-command"], &[]] {
+        let ended = affekt(wrong);
+        assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{wrong:?}");
+        assert!(ended.stderr.contains("Usage"), "{}", ended.stderr);
+    }
+    assert_eq!(affekt(["--help"]).code, 0);
+    assert_eq!(affekt(["predict", "--help"]).code, 0);
+}
+
+#[test]
 fn completions_and_man_page_are_generated() {
     assert!(affekt(["completions", "bash"]).stdout.contains("predict"));
     assert!(affekt(["man"]).stdout.contains(".TH affekt"));

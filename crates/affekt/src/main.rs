@@ -9,15 +9,23 @@ mod progress;
 mod run;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    #[cfg(feature = "media")]
-    let started = std::time::Instant::now();
-    let Cli { global, command } = Cli::parse();
+    let started = Instant::now();
+    match Cli::try_parse() {
+        Ok(cli) => output::ended(execute(cli, started)),
+        Err(told) => usage(&told),
+    }
+}
+
+/// Runs the command; `started` is when the program did.
+#[cfg_attr(not(feature = "media"), expect(unused_variables, reason = "only `predict` tells how long it took"))]
+fn execute(Cli { global, command }: Cli, started: Instant) -> ExitCode {
     match command {
         #[cfg(feature = "media")]
         Command::Predict(flags) => commands::predict::run(&flags, &global, started),
@@ -35,4 +43,12 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         },
     }
+}
+
+/// Help and version, or what is wrong with the command line: then nothing could run, whose code is 1; clap's own, 2, means
+/// that some inputs failed.
+fn usage(told: &clap::Error) -> ExitCode {
+    // Who has closed the output does not want to read it.
+    let _ = told.print();
+    if told.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }

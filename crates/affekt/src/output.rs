@@ -1,15 +1,30 @@
 //! Printing: data to stdout, everything else to stderr.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use affekt_core::Explain;
 use affekt_report::{Failure, text};
 use serde::Serialize;
 
-/// Prints data to stdout. A reader that has gone away (`| head`) is no error.
+/// Whether data was lost on the way to stdout.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Prints data to stdout. A reader that has gone away (`| head`) is no error; a full disk is one, told once, and
+/// [`ended`] knows of it.
 pub fn data(text: &str) {
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let mut stdout = std::io::stdout();
+    let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    let Err(error) = written else { return };
+    if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
+        note(&format!("error: the output cannot be written: {error}\n  hint: send it elsewhere, or make room\n"));
+    }
+}
+
+/// The exit code of a command that ended with `code`: a failure where data was lost.
+pub fn ended(code: ExitCode) -> ExitCode {
+    if LOST.load(Ordering::Relaxed) { ExitCode::FAILURE } else { code }
 }
 
 /// Prints one JSON object on a line of its own.

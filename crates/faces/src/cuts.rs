@@ -5,10 +5,11 @@
 //! that a fade ends in no cut. A cut is a change larger than [`LEAST`] and than the motion before it; where the colours
 //! are other ones too, half the motion is enough. Frames that return to what was before within [`AHEAD`] are a flash.
 //!
-//! Measured on 17 clips, joined at 6 places for each pair of different shots: 1,604 of 1,606 joints found, the others
-//! within two frames of a cut in the clip itself; none found in the clips but the four that are there, one of them
-//! through a white frame. Nothing fires on noise (sigma 30) or exposure steps but for 2 of 68, nor on a jump within one
-//! shot but where more than a quarter of the picture moves.
+//! The numbers were chosen with a model of this code on thumbnails of 17 clips. Of joints between different shots, six
+//! random ones a pair, 1,594 of 1,596 were found; the other two came within two frames of a cut. In the clips nothing
+//! was found but the four cuts that are there. 18 of 600 jumps within a shot were taken for cuts, 2 of 68 steps of
+//! exposure, 8 of 1,317 flashes, 1 of 544 fades from clip to clip, 18 of 51 fades to black within 5 to 25 frames, no
+//! noise (sigma 30).
 
 use std::collections::VecDeque;
 

@@ -86,7 +86,6 @@ fn yunet(clip: &Path) -> YuNet {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how near they are is worth knowing when one fails")]
 fn talking_heads_are_covered_from_beginning_to_end() {
     let Some(clips) = realdata::files("video", &VIDEO) else { return };
     for clip in clips {
@@ -103,7 +102,6 @@ fn talking_heads_are_covered_from_beginning_to_end() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how near they are is worth knowing when one fails")]
 fn yunet_covers_what_the_reference_covers() {
     for folder in ["video", "video_awkward"] {
         let Some(clips) = realdata::files(folder, &VIDEO) else { return };
@@ -172,7 +170,7 @@ fn cuts<'i>(images: impl IntoIterator<Item = &'i RgbImage>) -> Vec<usize> {
     tracker.finish().unwrap().cuts
 }
 
-/// Cuts inside the clips, by eye; the white frame before the second half belongs to it.
+/// Cuts inside the clips, by eye; the black frame before the second half belongs to it.
 const CUTS: [(&str, &[usize]); 2] =
     [("multi_face_stage_hamilton.mp4", &[20, 82, 211]), ("pyfeat_face_noface.mov", &[72])];
 
@@ -209,7 +207,6 @@ fn a_joint_of_two_clips_is_a_cut_and_nothing_else_is() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how near they are is worth knowing when one fails")]
 fn pictures_are_searched_at_full_detail() {
     let Some(pictures) = realdata::files("faces", &["jpg", "png"]) else { return };
     let table = std::fs::read_to_string(pictures[0].with_file_name("yunet_reference.tsv")).unwrap();

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 
 use ffmpeg_next::codec::Context as CodecContext;
@@ -31,7 +31,7 @@ pub(crate) struct Opened {
 
 /// How often the file was read since a packet came of it.
 struct Watch {
-    context: *mut ffi::AVFormatContext,
+    context: AtomicPtr<ffi::AVFormatContext>,
     position: AtomicI64,
     reads: AtomicUsize,
 }
@@ -75,7 +75,11 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         if context.is_null() {
             return Err(Error::from(ffi::AVERROR(ENOMEM)));
         }
-        let watch = Arc::new(Watch { context, position: AtomicI64::new(0), reads: AtomicUsize::new(0) });
+        let watch = Arc::new(Watch {
+            context: AtomicPtr::new(context),
+            position: AtomicI64::new(0),
+            reads: AtomicUsize::new(0),
+        });
         let opaque = Arc::as_ptr(&watch).cast_mut().cast();
         (*context).interrupt_callback = ffi::AVIOInterruptCB { callback: Some(is_enough), opaque };
         (*context).io_open = Some(open_itself);
@@ -102,7 +106,7 @@ unsafe extern "C" fn is_enough(watch: *mut c_void) -> c_int {
     // SAFETY: the watch outlives its context, whose stream is null or living whenever FFmpeg calls.
     unsafe {
         let watch = &*watch.cast::<Watch>();
-        let stream = (*watch.context).pb;
+        let stream = (*watch.context.load(Ordering::Relaxed)).pb;
         if stream.is_null() {
             return 0;
         }

@@ -6,8 +6,8 @@ use ffmpeg_next::format::Pixel;
 use ffmpeg_next::software::scaling::{Context as Scaler, Flags};
 use ffmpeg_next::{Error, Rational, frame};
 
-use crate::ffi;
-use crate::interlace;
+use crate::yuv::{self, Chroma, Coefficients, Matrix, Plane};
+use crate::{ffi, interlace};
 
 /// Pictures of more pixels than this come reduced: an 8K frame would take 100 MB, and shows faces no better.
 pub(crate) const LARGE: usize = 4_096 * 2_304;
@@ -83,7 +83,8 @@ pub(crate) fn handy(width: usize, height: usize, shape: Option<Rational>) -> (us
     (reduced(width), reduced(height))
 }
 
-/// Converts one picture after the other; keeps its scaler and its buffer as long as the pictures are alike.
+/// Converts one picture after the other: those in the common formats by [`yuv`], where they keep their size; others by
+/// FFmpeg, whose scaler and buffer are kept as long as the pictures are alike.
 pub(crate) struct Painter {
     orientation: Orientation,
     shape: Option<Rational>,
@@ -110,6 +111,23 @@ impl Painter {
     /// Converts `picture`.
     pub(crate) fn paint(&mut self, picture: &frame::Video) -> Result<RgbImage, Error> {
         let look = Look::of(picture);
+        let size = (look.width as usize, look.height as usize);
+        let unscaled = handy(size.0, size.1, self.shape) == size;
+        let Some(mut rows) = unscaled.then(|| look.rows(picture)).flatten() else {
+            return self.scale(picture, look);
+        };
+        let (width, height) = size;
+        if picture.is_interlaced() {
+            interlace::smooth(&mut rows, 3 * width, width, height, picture.is_top_first());
+        }
+        if self.orientation == Orientation::UPRIGHT {
+            return Ok(RgbImage { width, height, data: rows });
+        }
+        Ok(self.orientation.apply(&rows, 3 * width, width, height))
+    }
+
+    /// Converts `picture` whatever its format and shape.
+    fn scale(&mut self, picture: &frame::Video, look: Look) -> Result<RgbImage, Error> {
         if self.scaler.as_ref().is_none_or(|(known, _)| *known != look) {
             self.scaler = Some((look, self.scaler_for(look)?));
             self.rgb = frame::Video::empty();
@@ -146,6 +164,48 @@ impl Look {
         let full_range = picture.color_range() == Range::JPEG;
         Self { format: picture.format(), width, height, space, full_range }
     }
+
+    /// RGB rows, without gaps, of a picture in one of the common formats; `None` for all others.
+    fn rows(self, picture: &frame::Video) -> Option<Vec<u8>> {
+        let (halved_x, halved_y) = match self.format {
+            Pixel::YUV420P | Pixel::YUVJ420P | Pixel::NV12 => (true, true),
+            Pixel::YUV422P | Pixel::YUVJ422P => (true, false),
+            Pixel::YUV444P | Pixel::YUVJ444P => (false, false),
+            _ => return None,
+        };
+        let plane = |index| {
+            let stride = (index < picture.planes()).then(|| picture.stride(index))?;
+            // Rows that are stored from the bottom up have a negative distance, which here comes as a huge number.
+            isize::try_from(stride).ok()?;
+            Some(Plane { data: picture.data(index), stride })
+        };
+        let chroma = match self.format {
+            Pixel::NV12 => Chroma::Interleaved(plane(1)?),
+            _ => Chroma::Planar(plane(1)?, plane(2)?),
+        };
+        let picture = yuv::Picture {
+            width: self.width as usize,
+            height: self.height as usize,
+            luma: plane(0)?,
+            chroma,
+            halved_x,
+            halved_y,
+            interlaced: picture.is_interlaced(),
+        };
+        yuv::to_rgb(&picture, &self.coefficients())
+    }
+
+    fn coefficients(self) -> Coefficients {
+        let matrix = match self.space {
+            Space::BT709 => Matrix::BT709,
+            Space::FCC => Matrix::FCC,
+            Space::SMPTE240M => Matrix::SMPTE240M,
+            Space::BT2020NCL | Space::BT2020CL => Matrix::BT2020,
+            _ => Matrix::BT601,
+        };
+        let always_full = matches!(self.format, Pixel::YUVJ420P | Pixel::YUVJ422P | Pixel::YUVJ444P);
+        Coefficients::new(matrix, self.full_range || always_full)
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +237,40 @@ mod tests {
         assert_eq!(turned(matrix(0, -1, 1, 0)), [3, 6, 2, 5, 1, 4]);
         assert_eq!(turned(matrix(0, 1, 1, 0)), [1, 4, 2, 5, 3, 6]);
         assert_eq!(turned(matrix(0, -1, -1, 0)), [6, 3, 5, 2, 4, 1]);
+    }
+
+    #[test]
+    fn colours_are_those_of_the_scaler() {
+        let formats = [Pixel::YUV444P, Pixel::YUVJ444P, Pixel::YUV422P, Pixel::YUVJ422P];
+        let spaces = [
+            Space::Unspecified,
+            Space::BT709,
+            Space::FCC,
+            Space::BT470BG,
+            Space::SMPTE170M,
+            Space::SMPTE240M,
+            Space::BT2020NCL,
+            Space::BT2020CL,
+            Space::YCGCO,
+        ];
+        let ranges = [Range::Unspecified, Range::MPEG, Range::JPEG];
+        for (format, width) in formats.into_iter().flat_map(|format| [(format, 64), (format, 1_280)]) {
+            let mut picture = frame::Video::new(format, width, 16);
+            for plane in 0..3 {
+                let step = [37, 61, 89][plane];
+                (0_usize..).zip(picture.data_mut(plane)).for_each(|(n, byte)| *byte = 16 + (n * step % 220) as u8);
+            }
+            for (space, range) in spaces.into_iter().flat_map(|space| ranges.map(|range| (space, range))) {
+                picture.set_color_space(space);
+                picture.set_color_range(range);
+                let mut painter = Painter::new(Orientation::UPRIGHT, None);
+                let ours = painter.paint(&picture).expect("a whole picture");
+                assert!(painter.scaler.is_none(), "{format:?} is a common format");
+                let theirs = painter.scale(&picture, Look::of(&picture)).expect("a whole picture");
+                let apart = ours.data.iter().zip(&theirs.data).map(|(ours, theirs)| ours.abs_diff(*theirs)).max();
+                assert!(apart <= Some(1), "{format:?} {space:?} {range:?}: {apart:?}");
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! without rounding but the last: a weighted sum of chroma samples has at most five more bits than a sample, a
 //! coefficient has 13 bits after the point, so that every product fits into 32 bits.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Weights of red and blue in luma, which make a matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,23 +108,30 @@ pub struct Picture<'a> {
 
 /// The rows of RGB, three bytes a pixel, without gaps; `None` where a plane is too small for its samples.
 pub fn to_rgb(picture: &Picture<'_>, coefficients: &Coefficients) -> Option<Vec<u8>> {
-    let (width, height) = (picture.width, picture.height);
-    if !picture.is_whole() {
-        return None;
+    picture.is_whole().then(|| Arch::new().dispatch(Conversion { picture, coefficients }))
+}
+
+/// A type of its own, as a closure of this size would not become part of the function that has the instruction set.
+struct Conversion<'a> {
+    picture: &'a Picture<'a>,
+    coefficients: &'a Coefficients,
+}
+
+impl WithSimd for Conversion<'_> {
+    type Output = Vec<u8>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> Vec<u8> {
+        let Self { picture, coefficients } = self;
+        let mut rgb = Vec::with_capacity(3 * picture.width * picture.height);
+        let mut lines = Lines::new(picture);
+        for y in 0..picture.height {
+            lines.mix(picture, y);
+            lines.paint(picture.luma.row(y, picture.width), coefficients);
+            rgb.extend_from_slice(lines.rgb.as_flattened());
+        }
+        rgb
     }
-    let mut rgb = Vec::with_capacity(3 * width * height);
-    let mut lines = Lines::new(picture);
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            for y in 0..height {
-                lines.mix(picture, y);
-                lines.paint(picture.luma.row(y, width), coefficients);
-                rgb.extend_from_slice(lines.rgb.as_flattened());
-            }
-        },
-    );
-    Some(rgb)
 }
 
 impl Picture<'_> {

@@ -25,6 +25,8 @@ pub struct Config {
     pub rms_norm_eps: f64,
     /// Base of the rotary wavelengths.
     pub rope_theta: f64,
+    /// Positions on which it was trained; nothing here stops at them.
+    pub max_position_embeddings: usize,
     /// Whether the output head is the embedding table.
     pub tie_word_embeddings: bool,
     /// Whether the attention's linear layers have a bias.
@@ -50,6 +52,7 @@ pub struct RawConfig {
     rms_norm_eps: Option<f64>,
     hidden_act: Option<String>,
     rope_theta: Option<f64>,
+    max_position_embeddings: Option<usize>,
     rope_parameters: Option<RopeParameters>,
     rope_scaling: Option<RopeParameters>,
     tie_word_embeddings: Option<bool>,
@@ -131,6 +134,7 @@ impl TryFrom<RawConfig> for Config {
             head_dim: raw.head_dim.unwrap_or(raw.hidden_size / heads.max(1)),
             rms_norm_eps: raw.rms_norm_eps.unwrap_or(1e-6),
             rope_theta: raw.rope_theta.or(nested_theta).unwrap_or(10_000.0),
+            max_position_embeddings: raw.max_position_embeddings.unwrap_or(2048),
             tie_word_embeddings: raw.tie_word_embeddings.unwrap_or(false),
             attention_bias: raw.attention_bias.unwrap_or(false),
             mlp_bias: raw.mlp_bias.unwrap_or(false),

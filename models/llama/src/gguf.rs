@@ -65,6 +65,7 @@ fn config(file: &Gguf) -> Result<Config, Error> {
         "head_dim": number("llama.attention.key_length")?,
         "rms_norm_eps": needed("llama.attention.layer_norm_rms_epsilon")?,
         "rope_theta": number("llama.rope.freq_base")?,
+        "max_position_embeddings": number("llama.context_length")?,
         "rope_scaling": scaling,
         "tie_word_embeddings": file.shapes().all(|(name, _)| name != "output.weight"),
         "bos_token_id": number("tokenizer.ggml.bos_token_id")?,

@@ -4,9 +4,6 @@ use candle_core::{DType, Tensor};
 
 use crate::{Error, Networks};
 
-/// Tokens that are read at most: the context on which Llama 2 and Vicuna v1.5 were trained.
-pub const MOST_TOKENS: usize = 4096;
-
 /// The feature of a transcript.
 pub struct Text {
     /// (tokens + 1, width), one row a token, the beginning-of-text token's first.
@@ -24,12 +21,12 @@ pub struct Cut {
     pub given: usize,
 }
 
-/// Encodes a transcript; of one with more than [`MOST_TOKENS`] tokens the first ones.
+/// Encodes a transcript; of one with more tokens than the language model has positions the first ones.
 pub fn encode(networks: &Networks, transcript: &str) -> Result<Text, Error> {
     let recipe = &networks.recipes.text;
     let mut ids = networks.tokenizer.with_bos(transcript)?;
-    let cut = (ids.len() > MOST_TOKENS).then_some(Cut { read: MOST_TOKENS, given: ids.len() });
-    ids.truncate(MOST_TOKENS);
+    let cut = (ids.len() > networks.positions).then_some(Cut { read: networks.positions, given: ids.len() });
+    ids.truncate(networks.positions);
     let ids = Tensor::from_slice(&ids, (1, ids.len()), &networks.device)?; // (1, t)
     let layers = recipe.layers.resolve(networks.llama.hidden_entries())?;
     let (sum, _) = networks.llama.hidden_sum(&networks.llama.embed(&ids)?, None, None, &layers)?; // (1, t, width)

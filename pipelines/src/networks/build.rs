@@ -93,15 +93,14 @@ impl<'b> Source<'b> {
         self.load(&affekt_manet::KEYS, |vb| Manet::load(vb, &config))
     }
 
-    /// The language model, and the tokens that end its texts.
-    pub fn llama(&self) -> Result<(Llama, Vec<u32>), Error> {
+    /// The language model and its configuration.
+    pub fn llama(&self) -> Result<(Llama, affekt_llama::Config), Error> {
         if let Form::Gguf(path) = &self.weights {
-            let (network, config) = Llama::load_gguf(path, self.device)?;
-            return Ok((network, config.eos_token_ids));
+            return Ok(Llama::load_gguf(path, self.device)?);
         }
         let config = self.bundle.config::<affekt_llama::Config>(self.network)?;
         let network = self.load(&affekt_llama::KEYS, |vb| Llama::load(vb, &config))?;
-        Ok((network, config.eos_token_ids))
+        Ok((network, config))
     }
 
     /// The projector, and the frames that make one embedding.

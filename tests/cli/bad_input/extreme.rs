@@ -5,7 +5,7 @@ use std::fs;
 use affekt_testkit::clips::{Clip, ffmpeg};
 
 use super::{ORDINARY, remade};
-use crate::guarded::{judged, refused, warns};
+use crate::guarded::{judged, predict, refused, warns};
 
 #[test]
 fn frames_of_8k() {
@@ -83,6 +83,29 @@ fn pictures_of_a_gigapixel_are_refused() {
     bytes[format + 8..format + 12].copy_from_slice(&32_000u32.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     assert_eq!(refused(&path, &[]), "not_media");
+}
+
+/// What a recorder reserved and never filled, or a file of zeros under the name of a recording: no parser collects all of
+/// it in the hope of a packet.
+#[test]
+fn gigabytes_of_nothing() {
+    const SIZE: u64 = 4 << 30;
+    let folder = tempfile::tempdir().unwrap();
+    let begun = [
+        remade(folder.path(), "a.mp3", &["-t", "1", "-vn"]),
+        remade(folder.path(), "a.mkv", &["-t", "1"]),
+        remade(folder.path(), "a.h264", &["-t", "1", "-an", "-c:v", "libx264"]),
+    ];
+    for path in begun {
+        fs::File::options().write(true).open(&path).unwrap().set_len(SIZE).unwrap();
+        let json = judged(&path, &[], 900);
+        assert!((0.9..1.2).contains(&json["duration_s"].as_f64().unwrap()), "{json}");
+    }
+    for name in ["zeros.mp3", "zeros.h264", "zeros.mp4"] {
+        let path = folder.path().join(name);
+        fs::File::create(&path).unwrap().set_len(SIZE).unwrap();
+        assert_eq!(predict(&path, &[], 900).1["error"]["kind"], "not_media", "{name}");
+    }
 }
 
 /// With a voice beside it, the rest of such a file is judged.

@@ -11,6 +11,7 @@ use affekt::Error;
 use affekt_core::{Event, Frame, Reporter, Seconds, Span, Stage};
 use affekt_faces::{Album, FaceDetector, FaceTrack, RustFace, Tracker, YuNet, read_image};
 use affekt_media::{Want, decode};
+use affekt_report::Failure;
 use affekt_weights::Checkpoint;
 use candle_core::Device;
 use serde::Serialize;
@@ -84,8 +85,8 @@ struct Box {
 pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
     let mut search = match Search::new(flags) {
         Ok(search) => search,
-        Err((path, error)) => {
-            output::failed(&path.display().to_string(), &error, global.json);
+        Err(failure) => {
+            output::failure(&failure, global.json);
             return ExitCode::FAILURE;
         }
     };
@@ -127,15 +128,15 @@ struct Search<'f> {
 }
 
 impl<'f> Search<'f> {
-    /// Loads the detectors, each at its size: YuNet where its weights are given, else the embedded one. An error comes
-    /// with the file or folder that it is about.
-    fn new(flags: &'f cli::Faces) -> Result<Self, (&'f Path, Error)> {
+    /// Loads the detectors, each at its size: YuNet where its weights are given, else the embedded one.
+    fn new(flags: &'f cli::Faces) -> Result<Self, Failure> {
+        let failed = |path: &Path, error: Error| Failure::new(path.display().to_string(), &error);
         if let Some(folder) = &flags.draw {
-            Album::make_folder(folder).map_err(|error| (folder.as_path(), error.into()))?;
+            Album::make_folder(folder).map_err(|error| failed(folder, error.into()))?;
         }
         let (pictures, videos) = match &flags.yunet {
-            Some(weights) => yunets(weights).map_err(|error| (weights.as_path(), error))?,
-            None => rustfaces().map_err(|error| (Path::new("rustface"), error))?,
+            Some(weights) => yunets(weights).map_err(|error| failed(weights, error))?,
+            None => rustfaces().map_err(|error| failed(Path::new("rustface"), error))?,
         };
         Ok(Self { pictures, videos, folder: flags.draw.as_deref(), drawn: HashSet::new() })
     }
