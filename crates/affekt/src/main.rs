@@ -4,31 +4,29 @@ mod cli;
 mod commands;
 #[cfg(feature = "media")]
 mod inputs;
+#[cfg(feature = "media")]
+mod launch;
 mod output;
 mod progress;
 mod run;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
 use clap::{CommandFactory, Parser};
 
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let started = Instant::now();
     match Cli::try_parse() {
-        Ok(cli) => output::ended(execute(cli, started)),
+        Ok(cli) => output::ended(execute(cli)),
         Err(told) => usage(&told),
     }
 }
 
-/// Runs the command; `started` is when the program did.
-#[cfg_attr(not(feature = "media"), expect(unused_variables, reason = "only `predict` tells how long it took"))]
-fn execute(Cli { global, command }: Cli, started: Instant) -> ExitCode {
+fn execute(Cli { global, command }: Cli) -> ExitCode {
     match command {
         #[cfg(feature = "media")]
-        Command::Predict(flags) => commands::predict::run(&flags, &global, started),
+        Command::Predict(flags) => commands::predict::run(&flags, &global),
         #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),

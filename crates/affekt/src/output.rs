@@ -18,7 +18,9 @@ pub fn data(text: &str) {
     let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     let Err(error) = written else { return };
     if error.kind() != ErrorKind::BrokenPipe && !LOST.swap(true, Ordering::Relaxed) {
-        note(&format!("error: the output cannot be written: {error}\n  hint: send it elsewhere, or make room\n"));
+        note(&format!(
+            "error: the output cannot be written: {error}\n  hint: send it elsewhere, or make room\n"
+        ));
     }
 }
 

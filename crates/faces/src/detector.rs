@@ -40,4 +40,10 @@ pub trait FaceDetector: Send {
     fn detect_batch(&mut self, images: &[&RgbImage]) -> Result<Vec<Vec<Detection>>, Error> {
         images.iter().map(|image| self.detect(image)).collect()
     }
+
+    /// The faces of several pictures near the places where faces were a moment ago, best first; what is elsewhere may be
+    /// missed. `None` from a detector that would gain nothing by knowing the places.
+    fn detect_near(&mut self, _images: &[&RgbImage], _places: &[Rect]) -> Option<Vec<Vec<Detection>>> {
+        None
+    }
 }

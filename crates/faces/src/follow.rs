@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::sighting::Sighting;
 use crate::speaker::{Face, FaceTrack, Mark, TrackSummary};
 use crate::track::{HELD_BYTES, Held};
-use crate::{Detection, align, crop};
+use crate::{Detection, Rect, align, crop};
 
 /// Least overlap (IoU) of a detection with the last one of its track. Between key frames a quickly turning head keeps
 /// 0.2; faces of two people side by side have none.
@@ -88,6 +88,17 @@ impl Tracks {
         self.let_go(position, time, held);
         let needed = self.followed.iter().filter_map(Track::needs).min();
         needed.unwrap_or(position + 1)
+    }
+
+    /// Where the faces are that were seen a moment ago.
+    pub(crate) fn places(&self) -> Vec<Rect> {
+        self.followed.iter().filter(|track| track.run.is_some()).map(|track| track.last.bbox).collect()
+    }
+
+    /// Whether each of the `places` has a face among the `detections`.
+    pub(crate) fn are_seen(places: &[Rect], detections: &[Detection]) -> bool {
+        let seen = |place: &Rect| detections.iter().any(|found| found.bbox.iou(place) >= MIN_OVERLAP);
+        places.iter().all(seen)
     }
 
     /// For each sighting the followed track that it continues: the pairs of largest overlap first, each taken once.

@@ -239,3 +239,73 @@ fn the_result_names_its_recipe() {
     assert_eq!(result.recipe, ["squares", "track-10hz-smooth3-v2", "crop-box-112-v1"]);
     assert_eq!(result.recipe, Tracker::recipe(&SquareDetector::default()));
 }
+
+/// Finds squares near the places that it is told, and counts how often it is asked for which.
+#[derive(Default)]
+struct NearDetector {
+    whole: SquareDetector,
+    near: usize,
+}
+
+impl FaceDetector for NearDetector {
+    fn name(&self) -> &str {
+        "near"
+    }
+
+    fn detect(&mut self, image: &RgbImage) -> Result<Vec<Detection>, Error> {
+        self.whole.detect(image)
+    }
+
+    fn detect_near(&mut self, images: &[&RgbImage], places: &[Rect]) -> Option<Vec<Vec<Detection>>> {
+        self.near += images.len();
+        let near = |found: &Detection| places.iter().any(|place| place.iou(&found.bbox) > 0.1);
+        let found =
+            images.iter().map(|image| (0..2).filter_map(|band| square(image, band)).filter(near).collect());
+        Some(found.collect())
+    }
+}
+
+/// As [`track`], with the count of whole searches and of those near a face.
+fn track_near(frames: usize, squares: impl Fn(usize) -> Vec<Square>) -> (FaceTrack, usize, usize) {
+    let mut detector = NearDetector::default();
+    let mut tracker = Tracker::new(&mut detector);
+    for index in 0..frames {
+        let mut image = RgbImage::black(300, 200);
+        for (x, y, side, colour) in squares(index) {
+            fill(&mut image, x, y, side, side, colour);
+        }
+        tracker.push(Frame { index, time: Seconds(index as f64 / 30.0), image }).unwrap();
+    }
+    (tracker.finish().unwrap(), detector.whole.pictures, detector.near)
+}
+
+#[test]
+fn a_face_that_is_followed_is_searched_where_it_was() {
+    let squares = |i: usize| vec![(20 + i as i64, 30, 60, WHITE)];
+    let (result, whole, near) = track_near(121, squares);
+    assert!(whole <= 12 && near >= 29, "{whole} whole, {near} near");
+    let boxes = |track: &FaceTrack| track.marks.iter().map(|marks| marks[0].bbox.x).collect::<Vec<_>>();
+    assert_eq!((result.with_face(), boxes(&result)), (121, boxes(&track(121, squares).0)));
+}
+
+#[test]
+fn a_face_that_is_not_where_it_was_is_searched_everywhere() {
+    let squares = |i: usize| vec![(if i < 45 { 10 } else { 200 }, 30, 60, WHITE)];
+    let (result, whole, _) = track_near(90, squares);
+    assert!(whole < 25, "{whole}");
+    // Lost at the first key frame behind the jump, found again at once.
+    assert_eq!(result.faces[46..].iter().flatten().count() + result.faces[..44].iter().flatten().count(), 44);
+    assert!(result.marks[46..].iter().all(|marks| marks.iter().any(|mark| mark.bbox.x >= 200.0)));
+}
+
+#[test]
+fn a_second_face_is_found_within_half_a_second() {
+    let squares = |i: usize| {
+        let second = (i >= 40).then_some((150, 110, 30, WHITE));
+        std::iter::once((20, 20, 60, WHITE)).chain(second).collect()
+    };
+    let (result, ..) = track_near(120, squares);
+    assert_eq!(result.tracks.len(), 2);
+    let start = result.tracks[1].start.0;
+    assert!((40.0 / 30.0..=40.0 / 30.0 + 0.55).contains(&start), "{start}");
+}

@@ -1,8 +1,10 @@
 //! Pictures of 8-bit Y, U and V to RGB of the same size: the common case, fast and the same on every processor.
 //!
-//! Chroma is interpolated linearly between the centres of its samples, at the border repeated. All is integer arithmetic
-//! without rounding but the last: a weighted sum of chroma samples has at most five more bits than a sample, a
-//! coefficient has 13 bits after the point, so that every product fits into 32 bits.
+//! Chroma is interpolated linearly between the centres of its samples, and repeated at the border. All is integer
+//! arithmetic, rounded once, at the end: a weighted sum of chroma samples has five bits more than a sample, a coefficient
+//! 13 bits after the point, so that sums of their products fit into 32 bits.
+
+use std::array;
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -189,9 +191,9 @@ impl Lines {
         let (samples, _) = picture.chroma_size();
         let pixels = if picture.halved_x { 2 * samples } else { samples };
         Self {
-            mixed: [const { Vec::new() }; 2].map(|_: Vec<u16>| vec![0; samples + 2]),
-            chroma: [const { Vec::new() }; 2].map(|_: Vec<i16>| vec![0; pixels]),
-            channels: [const { Vec::new() }; 3].map(|_: Vec<u8>| vec![0; picture.width]),
+            mixed: array::from_fn(|_| vec![0; samples + 2]),
+            chroma: array::from_fn(|_| vec![0; pixels]),
+            channels: array::from_fn(|_| vec![0; picture.width]),
             rgb: vec![[0; 3]; picture.width],
         }
     }
@@ -251,6 +253,7 @@ fn mix_rows<const STEP: usize>([(a, a_weight), (b, b_weight)]: [(&[u8], u16); 2]
     (out[0], out[n + 1]) = (out[1], out[n]);
 }
 
+/// Chroma without colour, in 32nds.
 const GREY: i16 = 128 * 32;
 
 /// Two pixels for each sample.

@@ -14,6 +14,7 @@ use affekt_report::{Entry, Exhibit, Failure, Prediction, text};
 use super::page::Target;
 use crate::cli::{self, Global};
 use crate::inputs::{self, Inputs, Kinds};
+use crate::launch;
 use crate::output;
 use crate::progress::Progress;
 
@@ -42,8 +43,9 @@ enum Words {
     Beside(PathBuf),
 }
 
-/// Runs the command; `started` is when the program did.
-pub fn run(flags: &cli::Predict, global: &Global, started: Instant) -> ExitCode {
+/// Runs the command.
+pub fn run(flags: &cli::Predict, global: &Global) -> ExitCode {
+    let started = launch::moment();
     let inputs = inputs::expand(&flags.media, Kinds::Media);
     match prepare(flags, &inputs, started) {
         Ok(run) => run.all(&inputs, global),

@@ -1,0 +1,48 @@
+//! When the program was started. The system's loader binds FFmpeg's libraries before `main`, which users wait for too.
+
+use std::time::{Duration, Instant};
+
+/// The moment at which the system started this process, to a hundredth of a second; now where the system does not say.
+pub fn moment() -> Instant {
+    let now = Instant::now();
+    age().and_then(|age| now.checked_sub(age)).unwrap_or(now)
+}
+
+/// How long the process has run, from what Linux tells of it.
+fn age() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
+    let age = seconds_up(&uptime)? - seconds_at_start(&stat)?;
+    // Both clocks tick hundredths; more than a minute before `main` would be another process's.
+    Duration::try_from_secs_f64(age).ok().filter(|age| age.as_secs() < 60)
+}
+
+/// Field 22 of `stat`, in hundredths of a second since the system started. The second field, the name, is in brackets and
+/// may hold blanks.
+fn seconds_at_start(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks: f64 = fields.split(' ').nth(19)?.parse().ok()?;
+    Some(ticks / 100.0)
+}
+
+fn seconds_up(uptime: &str) -> Option<f64> {
+    uptime.split(' ').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_is_read_behind_any_name() {
+        let stat = "4711 (a ) b) R 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 123456 20 21";
+        assert_eq!(seconds_at_start(stat), Some(1234.56));
+        assert_eq!(seconds_at_start("4711 (short"), None);
+        assert_eq!(seconds_up("1300.25 2600.00\n"), Some(1300.25));
+    }
+
+    #[test]
+    fn this_process_started_before_now() {
+        assert!(moment() <= Instant::now());
+    }
+}
