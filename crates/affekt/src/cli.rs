@@ -118,7 +118,7 @@ pub struct Predict {
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
     /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the bundle's detector.
-    #[arg(long, value_name = "WEIGHTS")]
+    #[arg(long, value_name = "WEIGHTS", env = "AFFEKT_YUNET")]
     pub yunet: Option<PathBuf>,
 }
 
@@ -133,7 +133,7 @@ pub struct Faces {
     #[arg(long, value_name = "DIR")]
     pub draw: Option<PathBuf>,
     /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the embedded detector.
-    #[arg(long, value_name = "WEIGHTS")]
+    #[arg(long, value_name = "WEIGHTS", env = "AFFEKT_YUNET")]
     pub yunet: Option<PathBuf>,
 }
 
