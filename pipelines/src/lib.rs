@@ -5,6 +5,7 @@
 //! | [`features`] | from waveform, faces, words and speech to the features of the fusion model |
 //! | [`recipe`] | how a bundle wants each feature made |
 //! | [`networks`] | a bundle's networks, loaded on a device |
+//! | [`dataset`] | the clips of a dataset: manifests, labels, splits, shards; held against each other |
 //! | [`tokenizer`] | from words to token ids and back |
 //! | [`transcript`] | words from the command line or a file, for a span of time |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
@@ -13,6 +14,7 @@
 //! | [`device`] | `auto`, `cpu`, `cuda:1` |
 //! | [`error`] | [`Error`] |
 
+pub mod dataset;
 pub mod device;
 pub mod error;
 pub mod features;

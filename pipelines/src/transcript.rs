@@ -16,9 +16,9 @@
 //! names its line, or is kept as words.
 
 mod divide;
-mod file;
+pub(crate) mod file;
 mod markup;
-mod mosei;
+pub(crate) mod mosei;
 mod share;
 mod subtitles;
 #[cfg(test)]
@@ -80,8 +80,7 @@ impl Transcript {
 
     /// `timed` where plain text would be a mistake.
     fn parse(text: &str, timed: bool) -> Result<Self, String> {
-        // Editors put a byte order mark first; Windows ends lines with CR LF, old Macs with CR.
-        let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n");
+        let text = file::plain_lines(text);
         let cues = match mosei::cues(&text)? {
             Some(cues) => Some(cues),
             None => subtitles::cues(&text)?,

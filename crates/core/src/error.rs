@@ -24,6 +24,8 @@ pub enum ErrorKind {
     NothingToJudge,
     /// A transcript that cannot be used.
     BadTranscript,
+    /// A dataset, its manifest or its table of labels that cannot be used.
+    BadDataset,
     /// A bundle, its weights or its tokenizer that cannot be used.
     BadModel,
     /// A server that cannot be reached, or that refuses.

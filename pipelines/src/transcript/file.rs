@@ -29,6 +29,11 @@ pub fn text(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
+/// Without the byte order mark that editors put first, and with the line ends of Windows (CR LF) and old Macs (CR) as LF.
+pub fn plain_lines(text: &str) -> String {
+    text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n")
+}
+
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
     let about = fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => "there is no such file".to_owned(),

@@ -4,34 +4,57 @@ use affekt_core::Seconds;
 
 use super::Cue;
 
-const MARK: &str = "___";
+pub(crate) const MARK: &str = "___";
 
-/// The clips, where any line is one. A line without a mark continues the clip before it.
+/// One clip of a recording.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Segment {
+    /// Its line, from 1.
+    pub line: usize,
+    /// The recording.
+    pub video: String,
+    /// The number of the clip, or what stands in its place.
+    pub clip: String,
+    /// Its time and words.
+    pub cue: Cue,
+}
+
+/// The clips, where any line is one.
 ///
 /// # Errors
-/// Any other line among them.
+/// A line among them that is none.
 pub fn cues(text: &str) -> Result<Option<Vec<Cue>>, String> {
-    let lines = || text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    if !lines().any(|(_, line)| cue(line).is_some()) {
+    let segments = segments(text);
+    if !segments.iter().any(Result::is_ok) {
         return Ok(None);
     }
-    let mut cues: Vec<Cue> = Vec::new();
-    for (at, line) in lines() {
-        match (cue(line), cues.last_mut()) {
-            (Some(cue), _) => cues.push(cue),
-            (None, Some(last)) if !line.contains(MARK) => {
-                last.text.push(' ');
-                last.text.push_str(line.trim());
+    let cue = |segment: Result<Segment, (usize, String)>| match segment {
+        Ok(segment) => Ok(segment.cue),
+        Err((line, _)) => Err(format!("line {line} is not ID___CLIP___START___END___TEXT, as others are")),
+    };
+    segments.into_iter().map(cue).collect::<Result<_, _>>().map(Some)
+}
+
+/// Every line that is not blank: a clip, or the number and the words of a line that is none. A line without a mark
+/// continues the clip before it.
+pub fn segments(text: &str) -> Vec<Result<Segment, (usize, String)>> {
+    let mut segments: Vec<Result<Segment, (usize, String)>> = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match (segment(at + 1, line), segments.last_mut()) {
+            (Some(segment), _) => segments.push(Ok(segment)),
+            (None, Some(Ok(last))) if !line.contains(MARK) => {
+                last.cue.text.push(' ');
+                last.cue.text.push_str(line.trim());
             }
-            _ => return Err(format!("line {} is not ID___CLIP___START___END___TEXT, as others are", at + 1)),
+            _ => segments.push(Err((at + 1, line.to_owned()))),
         }
     }
-    Ok(Some(cues))
+    segments
 }
 
 /// An id may have a mark in it, as a text may: the times are the first two numbers behind the number of the clip, or
 /// behind what stands in its place.
-fn cue(line: &str) -> Option<Cue> {
+fn segment(line_number: usize, line: &str) -> Option<Segment> {
     // The text may have any number of marks, an id a few.
     let fields: Vec<&str> = line.splitn(10, MARK).collect();
     let times = |at: usize| Some((number(fields.get(at)?)?, number(fields.get(at + 1)?)?));
@@ -40,7 +63,9 @@ fn cue(line: &str) -> Option<Cue> {
     let numbered = |&at: &usize| fields[at - 1].trim().parse::<u32>().is_ok();
     let at = places().find(numbered).or_else(|| places().next())?;
     let (start, end) = times(at)?;
-    Some(Cue { start, end, text: fields[at + 2..].join(MARK).trim().to_owned() })
+    let cue = Cue { start, end, text: fields[at + 2..].join(MARK).trim().to_owned() };
+    let video = fields[..at - 1].join(MARK).trim().to_owned();
+    Some(Segment { line: line_number, video, clip: fields[at - 1].trim().to_owned(), cue })
 }
 
 fn number(text: &str) -> Option<Seconds> {
