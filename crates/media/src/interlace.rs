@@ -4,7 +4,7 @@
 //! stay; a pixel of the other rows that stands out from both its neighbours above and below, as moving edges do, becomes
 //! their mean. Each frame is done by itself, so that a span equals the same stretch of the whole, and what rests keeps
 //! its full detail. Colour planes that were halved by field are taken apart where [`crate::yuv`] converts the frame; the
-library that converts all others takes their rows as half as fine.
+//! library that converts all others takes their rows as half as fine.
 
 /// How far a pixel must stand out from both neighbours, in levels of R + G + B.
 const STANDS_OUT: i32 = 30;
