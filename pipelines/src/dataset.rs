@@ -5,6 +5,7 @@
 //! | [`error`] | [`Error`]: why a dataset cannot be taken up at all |
 //! | [`problem`] | [`Problem`]: what is wrong with single clips or files |
 //! | `read` | from the name of a dataset to its [`Manifest`] |
+//! | `collect` | checked lines to rows: ids, spans, words |
 //! | `mosei` | the folders of raw MOSEI |
 //! | `jsonl` | manifests, a JSON object a line |
 //! | [`labels`] | [`Labels`]: tables of labels, and which clip each of their rows is for |
@@ -13,6 +14,7 @@
 //! | [`inventory`] | [`inventory::take`]: media, transcripts and labels held against each other |
 //! | `probe` | headers of all media files, read in parallel (feature `media`) |
 
+mod collect;
 pub mod error;
 pub mod folds;
 pub mod inventory;
@@ -27,6 +29,7 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -113,13 +116,17 @@ pub struct Manifest {
     found: Found,
 }
 
-/// Recordings whose media or transcripts stand alone.
+/// Which recordings the folders and tables know, usable or not; [`inventory`] holds them against each other.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Found {
-    /// Media files without a transcript: MOSEI's videos by name.
-    silent: Vec<(String, PathBuf)>,
-    /// Names of the recordings that have a transcript, even one without a usable line.
-    transcribed: std::collections::BTreeMap<String, PathBuf>,
+    /// Media files of a dataset in folders, by recording.
+    media: BTreeMap<String, PathBuf>,
+    /// Transcripts of a dataset in folders, by recording.
+    transcripts: BTreeMap<String, PathBuf>,
+    /// Ids of clips that are left out.
+    dropped: BTreeSet<String>,
+    /// Recordings that the table of labels names, and how many labels of each no clip fits.
+    labelled: Option<BTreeMap<String, usize>>,
 }
 
 /// Where the clips of a dataset come from, as the command line names it.

@@ -1,29 +1,52 @@
 //! What a shard tells of each clip.
 
-use affekt_core::{ClipId, Digest};
+use affekt_core::{ClipId, Digest, Seconds, Span};
 use serde::{Deserialize, Serialize};
 
 /// The row of one clip in a shard's header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clip {
     /// Its name, and that of its tensor.
     pub id: ClipId,
-    /// Digest of the media file that it was cut from.
-    pub media: Digest,
+    /// Where it comes from, and what its extraction found beside the numbers.
+    #[serde(flatten)]
+    pub facts: Facts,
     /// What came of it.
     pub status: Status,
-    /// For simulated text: the words that were generated.
+}
+
+/// What is known of a clip beside its numbers; each where it applies.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Facts {
+    /// Digest of the file that it was made from; `None` where that could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hypothesis: Option<String>,
+    pub media: Option<Digest>,
+    /// The part of the file that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub span: Option<Span>,
+    /// How much of it there was: what the rows cover.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
     /// For video: which rows show a face.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub face_mask: Option<Mask>,
+    /// For simulated text: the words that were generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hypothesis: Option<String>,
+    /// For simulated text: the score of the hypothesis, its log-probability over its length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f64>,
+    /// For text: tokens of the words; for simulated text: tokens that were generated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
+    /// For simulated text: whether the generation ended in a loop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looped: Option<bool>,
 }
 
 /// What came of a clip. Failures are kept too, with their reason, so that they need not be met twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(tag = "is", rename_all = "lowercase")]
 pub enum Status {
     /// The shard holds its feature.
     Done {
@@ -32,11 +55,30 @@ pub enum Status {
         /// Digest of the tensor's bytes.
         digest: Digest,
     },
-    /// There is none.
-    Failed {
+    /// The clip has no such feature, and that is no fault: no transcript, no sound.
+    Absent {
         /// Why.
         reason: String,
     },
+    /// It could not be had; another try may do better.
+    Failed {
+        /// The stage of the work, by name.
+        stage: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Status {
+    /// Of several rows of one clip, the one with the highest rank counts: a feature above none, and a settled answer
+    /// above a failure.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            Self::Done { .. } => 2,
+            Self::Absent { .. } => 1,
+            Self::Failed { .. } => 0,
+        }
+    }
 }
 
 impl Clip {
@@ -80,17 +122,23 @@ mod tests {
 
     #[test]
     fn a_clip_is_plain_json() {
-        let clip = Clip {
-            id: ClipId::new("a_1").unwrap(),
-            media: Digest::of(b"media"),
-            status: Status::Failed { reason: "no stream".into() },
-            hypothesis: None,
+        let facts = Facts {
+            media: Some(Digest::of(b"media")),
+            span: Some(Span::new(Some(0.1), Some(29.737)).unwrap()),
+            seconds: Some(Seconds(0.1 + 0.2)),
             face_mask: Some(Mask(vec![true, false])),
+            score: Some(-0.123_456_789_012_345_67),
+            ..Facts::default()
         };
+        let status = Status::Failed { stage: "decode".into(), reason: "no stream".into() };
+        let clip = Clip { id: ClipId::new("a_1").unwrap(), facts, status };
         let json = serde_json::to_value(&clip).unwrap();
         assert_eq!(json["face_mask"], "10");
-        assert_eq!(json["status"]["is"], "failed");
-        assert_eq!(serde_json::from_value::<Clip>(json).unwrap(), clip);
+        assert_eq!((&json["status"]["is"], &json["status"]["stage"]), (&"failed".into(), &"decode".into()));
+        assert_eq!(json["span"]["end"], 29.737);
+        assert!(json.get("hypothesis").is_none());
+        // Through text, since that is where digits could be lost.
+        assert_eq!(serde_json::from_str::<Clip>(&json.to_string()).unwrap(), clip);
         assert!(Mask::try_from("102".to_owned()).is_err());
     }
 }

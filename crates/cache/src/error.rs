@@ -1,5 +1,6 @@
 //! What can be wrong with a feature store.
 
+use std::io::ErrorKind as Io;
 use std::path::PathBuf;
 
 use affekt_core::{ClipId, ErrorKind, Explain};
@@ -7,6 +8,18 @@ use affekt_core::{ClipId, ErrorKind, Explain};
 /// Errors of this crate. Each names the file or the clip.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A cache that is not there.
+    #[error("there is no cache folder {path}")]
+    NoCache {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file where a folder is needed.
+    #[error("{path} is no folder")]
+    NotFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system's word on a file that is read.
     #[error("cannot read {path}: {source}")]
     Read {
@@ -22,6 +35,20 @@ pub enum Error {
         path: PathBuf,
         /// The system's error.
         source: std::io::Error,
+    },
+    /// The system's word on a file that is removed.
+    #[error("cannot remove {path}: {source}")]
+    Remove {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's error.
+        source: std::io::Error,
+    },
+    /// A file that is there, with other content than would be written.
+    #[error("{path} is there already, with other content")]
+    Exists {
+        /// The file.
+        path: PathBuf,
     },
     /// Bytes that are no shard: truncated, overwritten, or another kind of file.
     #[error("shard {path} is damaged: {reason}")]
@@ -70,31 +97,114 @@ pub enum Error {
         /// The clip.
         clip: ClipId,
     },
+    /// A feature that the cache has not.
+    #[error("cache {cache} holds no feature {wanted}")]
+    NoFeature {
+        /// The cache.
+        cache: PathBuf,
+        /// Its name, with the digits of its recipe where they were given.
+        wanted: String,
+    },
+    /// A feature that the cache has by several recipes.
+    #[error("cache {cache} holds feature {feature} by several recipes: {}", specs.join(", "))]
+    Ambiguous {
+        /// The cache.
+        cache: PathBuf,
+        /// Its name.
+        feature: String,
+        /// The first digits of the recipes.
+        specs: Vec<String>,
+    },
+    /// A file that is no array of numbers as NumPy writes one.
+    #[error("{path} cannot be taken: {reason}")]
+    BadNpy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A folder without arrays.
+    #[error("{path} holds no .npy file")]
+    NoNpy {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A list of clips that cannot be read.
+    #[error("{path}, line {line}: {reason}")]
+    BadList {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A list of clips without a clip.
+    #[error("{path} names no clip")]
+    EmptyList {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            Self::Read { source, .. } if source.kind() == Io::NotFound => ErrorKind::NotFound,
+            Self::NoCache { .. } | Self::NoClip { .. } | Self::NoFeature { .. } | Self::NoNpy { .. } => {
+                ErrorKind::NotFound
+            }
             Self::Read { .. } | Self::Damaged { .. } => ErrorKind::Unreadable,
-            Self::Write { .. } => ErrorKind::Unwritable,
-            Self::Version { .. } | Self::Recipe { .. } | Self::UnknownNumber(_) => ErrorKind::BadConfig,
-            Self::BadFeature { .. } => ErrorKind::BadInput,
-            Self::NoClip { .. } => ErrorKind::NotFound,
+            Self::Write { .. } | Self::Remove { .. } | Self::Exists { .. } => ErrorKind::Unwritable,
+            Self::EmptyList { .. } => ErrorKind::Empty,
+            Self::NotFolder { .. }
+            | Self::Version { .. }
+            | Self::Recipe { .. }
+            | Self::UnknownNumber(_)
+            | Self::Ambiguous { .. } => ErrorKind::BadConfig,
+            Self::BadFeature { .. } | Self::BadNpy { .. } | Self::BadList { .. } => ErrorKind::BadInput,
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
+            Self::NoCache { .. } => "check the path; a cache is made by what fills it".into(),
+            Self::NotFolder { .. } => "name a folder".into(),
             Self::Read { .. } => "check the path and its permissions".into(),
-            Self::Write { .. } => "choose a cache folder that can be written, on a disk with room".into(),
+            Self::Write { source, .. } => unwritten(source.kind()).into(),
+            Self::Remove { .. } => "check the permissions of its folder".into(),
+            Self::Exists { .. } => {
+                "name another folder, or remove the file: nothing is ever overwritten".into()
+            }
             Self::Damaged { .. } => "delete this shard and extract its clips again".into(),
             Self::Version { .. } => {
                 "extract into a new cache folder, or use the version that wrote it".into()
             }
             Self::Recipe { .. } => "put the shard back into the folder that it was written to".into(),
             Self::NoClip { .. } => "extract this clip first".into(),
+            Self::NoFeature { .. } => "`affekt cache ls` lists what it holds".into(),
+            Self::Ambiguous { .. } => "choose one with --spec".into(),
+            Self::BadNpy { .. } => {
+                "save it again, for instance by numpy.save(file, array.astype(\"float32\"))".into()
+            }
+            Self::NoNpy { .. } => "name the folder in which the files lie, or the one above it".into(),
+            Self::BadList { .. } | Self::EmptyList { .. } => {
+                "write an id a line, or a JSON object a line with a member `id`".into()
+            }
             Self::UnknownNumber(_) | Self::BadFeature { .. } => return None,
         })
+    }
+}
+
+/// What to do about a file that cannot be written.
+fn unwritten(kind: Io) -> &'static str {
+    match kind {
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => {
+            "make room on the disk and run again: what was committed stays, and the run goes on from there"
+        }
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => {
+            "choose a folder that can be written, or give this one the permission: what was committed stays"
+        }
+        _ => "choose a folder that can be written, on a disk with room",
     }
 }

@@ -1,12 +1,13 @@
 //! One shard, memory-mapped, read in any order.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use affekt_core::{ClipId, FeatureSpec};
 use memmap2::Mmap;
 use safetensors::SafeTensors;
-use safetensors::tensor::Metadata;
+use safetensors::tensor::TensorInfo;
 
 use crate::header::Header;
 use crate::{Clip, Error, Number};
@@ -16,7 +17,7 @@ pub struct Shard {
     path: PathBuf,
     map: Mmap,
     data_start: usize,
-    tensors: Metadata,
+    tensors: HashMap<String, TensorInfo>,
     header: Header,
 }
 
@@ -45,15 +46,21 @@ impl Shard {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let io = |source| Error::Read { path: path.into(), source };
         let damaged = |reason: String| Error::Damaged { path: path.into(), reason };
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
+        // Before it is opened: opening a pipe waits for somebody to write.
+        let metadata = path.metadata().map_err(io)?;
+        if !metadata.is_file() {
+            return Err(damaged("it is no regular file".to_owned()));
+        }
+        if metadata.len() == 0 {
             return Err(damaged("it has no bytes".to_owned()));
         }
+        let file = File::open(path).map_err(io)?;
         // SAFETY: the map is only read, and a shard is never changed once it has its name.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let (length, tensors) =
+        let (length, metadata) =
             SafeTensors::read_metadata(&map).map_err(|error| damaged(error.to_string()))?;
-        let header = Header::from_metadata(tensors.metadata().as_ref(), path)?;
+        let header = Header::from_metadata(metadata.metadata().as_ref(), path)?;
+        let tensors = metadata.tensors().into_iter().map(|(name, info)| (name, info.clone())).collect();
         // The header's length stands before it, in 8 bytes.
         Ok(Self { path: path.into(), data_start: 8 + length, map, tensors, header })
     }
@@ -63,25 +70,30 @@ impl Shard {
         &self.path
     }
 
+    /// Bytes of the file.
+    pub fn size(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// The recipe of its features.
     pub fn spec(&self) -> &FeatureSpec {
         &self.header.spec
     }
 
-    /// Its clips, in the order in which they were added; failed ones too.
+    /// Its clips, in the order in which they were added; those without a feature too.
     pub fn clips(&self) -> &[Clip] {
         &self.header.clips
     }
 
-    /// Names of its tensors.
-    pub(crate) fn tensor_names(&self) -> Vec<String> {
-        self.tensors.offset_keys()
+    /// Names of its tensors, in no order.
+    pub(crate) fn tensor_names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
     }
 
     /// The feature of a clip, without copying.
     pub fn feature(&self, clip: &ClipId) -> Result<Feature<'_>, Error> {
         let missing = || Error::NoClip { place: self.path.clone(), clip: clip.clone() };
-        let info = self.tensors.info(clip.as_str()).ok_or_else(missing)?;
+        let info = self.tensors.get(clip.as_str()).ok_or_else(missing)?;
         let number = Number::of(self.spec())?;
         let &[rows, width] = info.shape.as_slice() else {
             return Err(self.damaged(format!("the tensor of {clip} has shape {:?}", info.shape)));

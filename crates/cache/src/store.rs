@@ -1,17 +1,19 @@
 //! All shards of one feature, and where each clip lies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use affekt_core::{ClipId, FeatureSpec};
 
+use crate::commit::make_folder;
 use crate::{Clip, Error, Feature, Number, Shard, ShardWriter};
 
 /// The folder of one feature in a cache, with an index built from the headers of its shards.
 ///
-/// A clip that stands in several shards is taken from the first, by name, that holds its feature; failures count only
-/// where there is none. Recipes being equal, any of them will do; the rule makes every reader choose the same.
+/// A clip that stands in several shards is taken from the first, by name, that holds its feature; else from the first
+/// that says that it has none; else from the first in which it failed. Recipes being equal, any of them will do; the rule
+/// makes every reader choose the same.
 pub struct Store {
     folder: PathBuf,
     spec: FeatureSpec,
@@ -29,17 +31,27 @@ impl Store {
     /// Opens `CACHE/<feature>-<digest8>` for `spec`, and makes the folder where it is missing.
     pub fn open(cache: &Path, spec: &FeatureSpec) -> Result<Self, Error> {
         Number::of(spec)?;
+        if cache.exists() && !cache.is_dir() {
+            return Err(Error::NotFolder { path: cache.into() });
+        }
         let folder = cache.join(spec.folder());
-        fs::create_dir_all(&folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        make_folder(&folder)?;
         let mut store = Self { folder, spec: spec.clone(), shards: Vec::new(), index: HashMap::new() };
         store.refresh()?;
         Ok(store)
     }
 
+    /// Of shards that are open and of one recipe.
+    pub(crate) fn of(folder: &Path, spec: FeatureSpec, shards: Vec<Shard>) -> Self {
+        let index = index(&shards);
+        Self { folder: folder.into(), spec, shards, index }
+    }
+
     /// Takes up the shards that have come since, from this program or another.
     pub fn refresh(&mut self) -> Result<(), Error> {
+        let known: HashSet<PathBuf> = self.shards.iter().map(|shard| shard.path().to_owned()).collect();
         for path in shard_paths(&self.folder)? {
-            if self.shards.iter().any(|shard| shard.path() == path) {
+            if known.contains(&path) {
                 continue;
             }
             let shard = Shard::open(&path)?;
@@ -56,6 +68,16 @@ impl Store {
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The recipe.
+    pub fn spec(&self) -> &FeatureSpec {
+        &self.spec
+    }
+
+    /// Its shards, in the order of their names.
+    pub fn shards(&self) -> &[Shard] {
+        &self.shards
     }
 
     /// A writer of one new shard.
@@ -90,10 +112,12 @@ impl Store {
 
 fn index(shards: &[Shard]) -> HashMap<ClipId, Place> {
     let mut index: HashMap<ClipId, Place> = HashMap::new();
-    for done in [true, false] {
-        for (shard, clips) in shards.iter().map(Shard::clips).enumerate() {
-            for (clip, row) in clips.iter().enumerate().filter(|(_, row)| row.is_done() == done) {
-                index.entry(row.id.clone()).or_insert(Place { shard, clip });
+    for (shard, clips) in shards.iter().map(Shard::clips).enumerate() {
+        for (clip, row) in clips.iter().enumerate() {
+            let here = Place { shard, clip };
+            let place = index.entry(row.id.clone()).or_insert(here);
+            if row.status.rank() > shards[place.shard].clips()[place.clip].status.rank() {
+                *place = here;
             }
         }
     }

@@ -1,59 +1,93 @@
-//! Every byte held against its header.
+//! Every byte held against its header, and the clips against a list of those that should be there.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use affekt_core::Digest;
+use affekt_core::{ClipId, Digest};
 
+use crate::folders::Folder;
 use crate::store::shard_paths;
 use crate::{Clip, Error, Shard, Status};
 
-/// What was found in a folder.
+/// What was found in a feature folder.
 #[derive(Debug, Default)]
 pub struct Report {
     /// Shards that are there, the damaged ones included.
     pub shards: usize,
     /// Features that are as their header says.
     pub features: usize,
-    /// Clips that failed when they were extracted.
+    /// Rows of clips that have no such feature.
+    pub absent: usize,
+    /// Rows of clips that failed when they were extracted.
     pub failures: usize,
     /// All that is wrong, each naming its shard.
     pub problems: Vec<Error>,
+    /// Clips of the list of which nothing is known, in its order.
+    pub missing: Vec<ClipId>,
+    /// Clips of the list that have failed and not been done since, in its order.
+    pub failed: Vec<ClipId>,
 }
 
-/// Reads every shard of the feature folder `folder` and checks version, checksums, shapes, and that every number is
-/// finite. An error only where the folder itself cannot be read.
-pub fn verify(folder: &Path) -> Result<Report, Error> {
+/// Reads every shard of `folder` and checks version, checksums, shapes, and that every number is finite; then looks for
+/// the clips of `wanted`, each of which must be done or absent for a reason. `watch` is called with each shard before it
+/// is read. An error only where the folder itself cannot be read.
+pub fn verify(folder: &Folder, wanted: &[ClipId], mut watch: impl FnMut(&Path)) -> Result<Report, Error> {
     let mut report = Report::default();
-    for path in shard_paths(folder)? {
+    let (mut settled, mut failed) = (HashSet::new(), HashSet::new());
+    for path in shard_paths(&folder.path)? {
+        watch(&path);
         report.shards += 1;
-        match Shard::open(&path) {
-            Ok(shard) => check(&shard, &mut report),
+        match folder.shard(&path) {
+            Ok(shard) => check(&shard, &mut report, &mut settled, &mut failed),
             Err(error) => report.problems.push(error),
         }
+    }
+    for id in wanted.iter().filter(|id| !settled.contains(*id)) {
+        let list = if failed.contains(id) { &mut report.failed } else { &mut report.missing };
+        list.push(id.clone());
     }
     Ok(report)
 }
 
-fn check(shard: &Shard, report: &mut Report) {
+fn check(shard: &Shard, report: &mut Report, settled: &mut HashSet<ClipId>, failed: &mut HashSet<ClipId>) {
+    let mut named = HashSet::new();
     for clip in shard.clips() {
+        if !named.insert(&clip.id) {
+            report.problems.push(shard.damaged(format!("it has two rows of clip {}", clip.id)));
+        }
         match &clip.status {
-            Status::Failed { .. } => report.failures += 1,
+            Status::Failed { .. } => {
+                report.failures += 1;
+                failed.insert(clip.id.clone());
+            }
+            Status::Absent { .. } => {
+                report.absent += 1;
+                settled.insert(clip.id.clone());
+            }
             Status::Done { rows, digest } => match feature(shard, clip, *rows, digest) {
-                Ok(()) => report.features += 1,
+                Ok(()) => {
+                    report.features += 1;
+                    settled.insert(clip.id.clone());
+                }
                 Err(error) => report.problems.push(error),
             },
         }
     }
-    for name in shard.tensor_names() {
-        if !shard.clips().iter().any(|clip| clip.is_done() && clip.id.as_str() == name) {
-            report.problems.push(shard.damaged(format!("its tensor {name} belongs to no clip")));
-        }
+    let owners: HashSet<&str> =
+        shard.clips().iter().filter(|clip| clip.is_done()).map(|clip| clip.id.as_str()).collect();
+    let mut strays: Vec<&str> = shard.tensor_names().filter(|name| !owners.contains(name)).collect();
+    strays.sort_unstable();
+    for name in strays {
+        report.problems.push(shard.damaged(format!("its tensor {name} belongs to no clip")));
     }
 }
 
 fn feature(shard: &Shard, clip: &Clip, rows: usize, digest: &Digest) -> Result<(), Error> {
-    let feature = shard.feature(&clip.id)?;
     let id = &clip.id;
+    let feature = shard.feature(id).map_err(|error| match error {
+        Error::NoClip { .. } => shard.damaged(format!("it lacks the tensor of {id}")),
+        error => error,
+    })?;
     if feature.rows != rows {
         return Err(shard.damaged(format!("the tensor of {id} has {} rows, not {rows}", feature.rows)));
     }
@@ -65,7 +99,7 @@ fn feature(shard: &Shard, clip: &Clip, rows: usize, digest: &Digest) -> Result<(
     if feature.number.decode(feature.bytes).any(|number| !number.is_finite()) {
         return Err(shard.damaged(format!("the tensor of {id} holds a NaN or an infinity")));
     }
-    if clip.face_mask.as_ref().is_some_and(|mask| mask.0.len() != rows) {
+    if clip.facts.face_mask.as_ref().is_some_and(|mask| mask.0.len() != rows) {
         return Err(shard.damaged(format!("the face mask of {id} has not {rows} flags")));
     }
     Ok(())
