@@ -119,6 +119,8 @@ pub struct Manifest {
 /// Which recordings the folders and tables know, usable or not; [`inventory`] holds them against each other.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Found {
+    /// Folder of the media of a dataset in folders.
+    folder: Option<PathBuf>,
     /// Media files of a dataset in folders, by recording.
     media: BTreeMap<String, PathBuf>,
     /// Transcripts of a dataset in folders, by recording.

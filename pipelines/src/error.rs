@@ -55,6 +55,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// What a flag or a variable names cannot be used.
+    #[error("{name}: {source}")]
+    Named {
+        /// The flag or variable.
+        name: &'static str,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A device that is not there.
     #[error("device {name:?} cannot be used: {reason}")]
     Device {
@@ -142,6 +150,11 @@ impl From<affekt_sdumc::Error> for Error {
 }
 
 impl Error {
+    /// The error, with the flag or variable that brought it.
+    pub fn named_by(name: &'static str, source: impl Into<Self>) -> Self {
+        Self::Named { name, source: Box::new(source.into()) }
+    }
+
     /// The stage's own error, where it is one.
     fn inner(&self) -> Option<&dyn Explain> {
         Some(match self {
@@ -157,6 +170,7 @@ impl Error {
             Self::Llama(error) => error,
             Self::Generate(error) => error,
             Self::Sdumc(error) => error,
+            Self::Named { source, .. } => &**source,
             _ => return None,
         })
     }
@@ -178,6 +192,16 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Device { .. } => "use auto, cpu, or cuda:INDEX with an affekt built with CUDA".into(),
+            Self::Setting { name, .. } if name.contains("--start") => {
+                "give seconds from the start of the recording, the start before the end: --start 12.5 --end 20".into()
+            }
+            Self::Setting { name, .. } if name == "--transcript" => {
+                "write one file for each recording into a folder, and give @FOLDER".into()
+            }
+            Self::Setting { name, .. } if name == "--report" => {
+                "name the page first, such as --report page.html, and the recordings after it".into()
+            }
+            Self::Transcript { name, .. } if name == "auto" => "give the words, or @FILE".into(),
             Self::Transcript { .. } => {
                 "give the words themselves, or @FILE with UTF-8 text, SRT, WebVTT or MOSEI lines".into()
             }

@@ -45,6 +45,8 @@ pub struct Cutter {
     held: Vec<f32>,
     /// Levels of the whole frames of `held`.
     levels: Levels,
+    /// Whether the recording is longer than one window, however short its sound.
+    long: bool,
 }
 
 /// [`Cutter::WHOLE`] in samples.
@@ -73,7 +75,13 @@ impl Cutter {
 
     /// A cutter for sound that starts at `start` in its recording.
     pub fn new(start: Seconds) -> Self {
-        Self { start, done: 0, held: Vec::new(), levels: Levels::default() }
+        Self { start, done: 0, held: Vec::new(), levels: Levels::default(), long: false }
+    }
+
+    /// The same for a recording that is known to be longer than [`Self::WHOLE`], however short its sound: then even sound
+    /// of less than that is cut.
+    pub fn of_long(self, long: bool) -> Self {
+        Self { long, ..self }
     }
 
     /// Takes the next samples, mono at 16 kHz, and returns the windows that are complete now: usually none.
@@ -96,7 +104,7 @@ impl Cutter {
         self.levels.read_rest(&self.held);
         let activity = self.levels.activity();
         // The first window may be the whole recording, and then up to 30 s long.
-        if rest <= MOST || self.done == 0 {
+        if rest <= MOST || (self.done == 0 && !self.long) {
             return if rest == 0 { Vec::new() } else { vec![self.split(rest, &activity)] };
         }
         let least = LEAST_AT_END.max(rest - MOST);

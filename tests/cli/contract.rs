@@ -149,6 +149,21 @@ fn a_report_that_cannot_be_written_is_refused_before_the_work() {
 }
 
 #[test]
+fn a_report_never_takes_the_place_of_a_recording() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (folder.path().join("one.mp4"), folder.path().join("two.mp4"));
+    for clip in [&one, &two] {
+        std::fs::copy(crate::command::project().join(SAMPLE), clip).unwrap();
+    }
+    // As a shell makes it of `--report *.mp4`.
+    let ended = affekt(["predict", "--json", "--report", one.to_str().unwrap(), two.to_str().unwrap()]);
+    assert_eq!((ended.code, &ended.json()["error"]["kind"]), (1, &"bad_config".into()));
+    let sample = std::fs::read(crate::command::project().join(SAMPLE)).unwrap();
+    assert!(std::fs::read(&one).unwrap() == sample);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "no draft stays behind");
+}
+
+#[test]
 fn a_command_line_that_cannot_be_read_is_exit_code_1() {
     for wrong in [&["predict"][..], &["predict", SAMPLE, "--start", "noon"], &["no-such-command"], &[]] {
         let ended = affekt(wrong);

@@ -151,6 +151,35 @@ fn a_picture_that_outlasts_its_sound_is_judged_to_its_end() {
 }
 
 #[test]
+fn short_sound_does_not_make_long_windows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short-sound.mkv");
+    let sound = "aevalsrc='lt(mod(t,5),4)*0.3*sin(2*PI*200*t)':s=16000:d=25";
+    let picture = "color=gray:s=64x48:r=5:d=60";
+    clips::ffmpeg(&["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, path.to_str().unwrap()]);
+    let (events, result) = predict(&path, &["--transcript", "a few words that are said at the start"]);
+    let windows = bounds(&result["timeline"]);
+    assert!(windows.iter().all(|(start, end)| end - start <= 20.0 + 1e-6), "{windows:?}");
+    assert_eq!(events.len(), windows.len());
+    assert!(result["timeline"][0]["with_text"].is_number());
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("the sound ends at 25") && warnings.contains("no times"), "{warnings}");
+}
+
+#[test]
+fn a_transcript_does_not_fail_what_is_judged_without() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("over.mkv");
+    let sound = "aevalsrc='0.3*sin(2*PI*200*t)':s=16000:d=3";
+    let picture = "color=gray:s=64x48:r=5:d=50";
+    clips::ffmpeg(&["-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound, path.to_str().unwrap()]);
+    let (_, result) =
+        predict(&path, &["--start", "10", "--transcript", "some words that are divided evenly"]);
+    assert!(result["valence"]["with_text"].is_number());
+    assert!(result["warnings"].to_string().contains("evenly"), "{}", result["warnings"]);
+}
+
+#[test]
 fn the_first_window_is_told_before_the_last_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
     let talk = talk(folder.path(), "talk.mkv", 900);

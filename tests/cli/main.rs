@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bad_input;
+mod cache;
 mod command;
 mod contract;
 mod errors;
 mod faces;
 mod guarded;
 mod inputs;
+mod inventory;
 mod long;
 mod models;
 mod run;

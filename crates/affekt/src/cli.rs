@@ -1,8 +1,12 @@
 //! The command line: one definition feeds parsing, help, man page and completions.
 
+mod cache;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use cache::{Cache, Choice, Import};
 
 /// Sentiment valence (-3 to +3) from a raw video of a person speaking, with their words or without them.
 #[derive(Debug, Parser)]
@@ -47,6 +51,11 @@ pub enum Command {
     /// Bundles of networks: what they consist of, and how their files come.
     #[command(subcommand)]
     Models(Models),
+    /// Media, transcripts and labels of a dataset held against each other, before any work.
+    Inventory(Inventory),
+    /// The feature store: what it holds, checked, exported, imported, tidied up.
+    #[command(subcommand)]
+    Cache(Cache),
     /// What this machine can do, and what this program was built with.
     Doctor(Doctor),
     /// Shell completions, on stdout.
@@ -91,6 +100,27 @@ pub enum Models {
     },
 }
 
+/// The flag of commands that find faces.
+#[cfg(feature = "media")]
+#[derive(Debug, Args)]
+pub struct Detector {
+    /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the embedded detector or the
+    /// bundle's; AFFEKT_YUNET names them for all commands.
+    #[arg(long, value_name = "WEIGHTS")]
+    yunet: Option<PathBuf>,
+}
+
+#[cfg(feature = "media")]
+impl Detector {
+    /// The weights of YuNet, and who named them: the flag, else the environment.
+    pub fn yunet(&self) -> Option<(PathBuf, &'static str)> {
+        let variable = "AFFEKT_YUNET";
+        let set = || std::env::var_os(variable).filter(|value| !value.is_empty());
+        let flag = self.yunet.clone().map(|weights| (weights, "--yunet"));
+        flag.or_else(|| Some((set()?.into(), variable)))
+    }
+}
+
 /// Flags of `predict`.
 #[cfg(feature = "media")]
 #[derive(Debug, Args)]
@@ -117,24 +147,24 @@ pub struct Predict {
     /// Write a page to look at: key frames, curves over time, attention, words, recipe and digests; one file, no network.
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
-    /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the bundle's detector.
-    #[arg(long, value_name = "WEIGHTS", env = "AFFEKT_YUNET")]
-    pub yunet: Option<PathBuf>,
+    /// Which detector.
+    #[command(flatten)]
+    pub detector: Detector,
 }
 
 /// Flags of `faces`.
 #[cfg(feature = "media")]
 #[derive(Debug, Args)]
 pub struct Faces {
-    /// Videos or pictures (JPEG, PNG).
+    /// Videos or pictures (JPEG, PNG), folders of them, patterns.
     #[arg(required = true, value_name = "MEDIA")]
     pub media: Vec<PathBuf>,
     /// Draw pictures and a contact sheet into this folder.
     #[arg(long, value_name = "DIR")]
     pub draw: Option<PathBuf>,
-    /// Find faces by YuNet with these weights (yunet_n .onnx, .pth or .safetensors) instead of the embedded detector.
-    #[arg(long, value_name = "WEIGHTS", env = "AFFEKT_YUNET")]
-    pub yunet: Option<PathBuf>,
+    /// Which detector.
+    #[command(flatten)]
+    pub detector: Detector,
 }
 
 /// Flags of `run`.
@@ -227,6 +257,24 @@ pub enum Dtype {
     F16,
     /// 16 bits, 7 of mantissa.
     Bf16,
+}
+
+/// Flags of `inventory`.
+#[derive(Debug, Args)]
+pub struct Inventory {
+    /// The dataset: mosei (its raw folders), or a manifest with a JSON object a line.
+    #[arg(long, value_name = "mosei|FILE.jsonl")]
+    pub dataset: String,
+    /// Folder of the dataset; of a manifest's media, where they do not lie beside it.
+    #[arg(long, value_name = "DIR")]
+    pub root: Option<PathBuf>,
+    /// Table of labels (CSV or TSV): id, or video and clip, or video and start; label; split.
+    #[arg(long, value_name = "FILE")]
+    pub labels: Option<PathBuf>,
+    /// Do not open the media files: quicker, but damaged ones and clips outside theirs are not found.
+    #[cfg(feature = "media")]
+    #[arg(long)]
+    pub no_probe: bool,
 }
 
 /// Flags of `doctor`.

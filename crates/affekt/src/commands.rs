@@ -1,8 +1,10 @@
 //! One module a command.
 
+pub mod cache;
 pub mod doctor;
 #[cfg(feature = "media")]
 pub mod faces;
+pub mod inventory;
 pub mod models;
 #[cfg(feature = "media")]
 mod page;

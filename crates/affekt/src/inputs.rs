@@ -159,6 +159,11 @@ impl<'a> Argument<'a> {
 }
 
 /// The same for two names of one file.
+/// Whether both names stand for one file, links followed.
+pub fn are_same(one: &Path, other: &Path) -> bool {
+    identity(one) == identity(other)
+}
+
 fn identity(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }

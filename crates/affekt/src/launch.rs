@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// No loader takes longer. A process that was another program before (`bash -c "sleep 2; affekt ..."` turns itself into its
+/// last command) is older than that, and does not say since when it is this one.
+const LOADER: Duration = Duration::from_millis(300);
+
 /// The moment at which the system started this process, to a hundredth of a second; now where the system does not say.
 pub fn moment() -> Instant {
     let now = Instant::now();
@@ -13,8 +17,7 @@ fn age() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     let uptime = std::fs::read_to_string("/proc/uptime").ok()?;
     let age = seconds_up(&uptime)? - seconds_at_start(&stat)?;
-    // Both clocks tick hundredths; more than a minute before `main` would be another process's.
-    Duration::try_from_secs_f64(age).ok().filter(|age| age.as_secs() < 60)
+    Duration::try_from_secs_f64(age).ok().filter(|age| *age < LOADER)
 }
 
 /// Field 22 of `stat`, in hundredths of a second since the system started. The second field, the name, is in brackets and

@@ -31,6 +31,8 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         Command::Faces(flags) => commands::faces::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),
         Command::Run(flags) => commands::run::run(&flags, &global),
+        Command::Inventory(flags) => commands::inventory::run(&flags, &global),
+        Command::Cache(command) => commands::cache::run(&command, &global),
         Command::Doctor(flags) => commands::doctor::run(&flags, &global),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());

@@ -2,6 +2,7 @@
 //! nothing.
 
 use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
 
 use affekt_core::{Event, Reporter, Stage};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,7 +12,9 @@ use crate::output;
 
 /// The reporter of the command line.
 pub struct Progress {
-    bar: Option<ProgressBar>,
+    shown: bool,
+    /// The line, from the first event on until it is cleared.
+    bar: Mutex<Option<ProgressBar>>,
     verbose: bool,
     json: bool,
 }
@@ -21,22 +24,29 @@ impl Progress {
     pub fn new(global: &Global) -> Self {
         let shown =
             !global.quiet && !global.no_progress && !global.verbose && std::io::stderr().is_terminal();
-        let bar = shown.then(|| {
-            let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
-            let bar = ProgressBar::new_spinner();
-            bar.set_style(style.expect("a constant template"));
-            bar.enable_steady_tick(std::time::Duration::from_millis(120));
-            bar
-        });
-        Self { bar, verbose: global.verbose, json: global.json }
+        Self { shown, bar: Mutex::new(None), verbose: global.verbose, json: global.json }
     }
 
-    /// Clears the line, so that a result can be printed.
+    /// Clears the line, so that a result can be printed; the next event brings it back.
     pub fn clear(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar.lock().unwrap_or_else(PoisonError::into_inner).take() {
             bar.finish_and_clear();
         }
     }
+
+    /// The line, where one is shown.
+    fn line(&self) -> Option<ProgressBar> {
+        let mut bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shown.then(|| bar.get_or_insert_with(new_line).clone())
+    }
+}
+
+fn new_line() -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {prefix} {msg} ({elapsed})");
+    let bar = ProgressBar::new_spinner();
+    bar.set_style(style.expect("a constant template"));
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    bar
 }
 
 impl Reporter for Progress {
@@ -49,7 +59,7 @@ impl Reporter for Progress {
         if self.json && matches!(event, Event::Window { .. }) {
             output::json(event);
         }
-        let Some(bar) = &self.bar else { return };
+        let Some(bar) = self.line() else { return };
         match event {
             Event::Window { start, end, with_text, without_text, .. } => {
                 let valence = with_text.or(*without_text);

@@ -46,6 +46,12 @@ pub(crate) fn commit(path: &Path, parts: &[&[u8]], watch: Watch) -> Result<(), E
     watch(Step::Renamed).and_then(|()| sync_folder(folder)).and_then(|()| watch(Step::Kept)).map_err(failed)
 }
 
+/// Whether files can be written into `folder`: writes an empty one and removes it.
+pub(crate) fn probe(folder: &Path) -> Result<(), Error> {
+    let tried = temporary(folder).and_then(|(path, _)| fs::remove_file(path));
+    tried.map_err(|source| Error::Write { path: folder.into(), source })
+}
+
 /// A file that no other writer has.
 fn temporary(folder: &Path) -> io::Result<(PathBuf, File)> {
     for count in 0_u32.. {

@@ -9,13 +9,9 @@ use crate::commit::is_temporary;
 use crate::store::shard_paths;
 use crate::{Error, Shard, Status, Store};
 
-const KINDS: [FeatureKind; 5] = [
-    FeatureKind::Audio,
-    FeatureKind::Speech,
-    FeatureKind::Video,
-    FeatureKind::Text,
-    FeatureKind::Simulated,
-];
+/// All features that a cache may hold.
+pub const KINDS: [FeatureKind; 5] =
+    [FeatureKind::Audio, FeatureKind::Speech, FeatureKind::Video, FeatureKind::Text, FeatureKind::Simulated];
 
 /// The folder of one feature by one recipe.
 #[derive(Clone, Debug, PartialEq, Eq)]

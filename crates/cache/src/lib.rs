@@ -6,27 +6,44 @@
 //! | module | holds |
 //! |---|---|
 //! | [`store`] | [`Store`]: all shards of one feature, and where each clip lies |
+//! | [`folders`] | [`Folder`]: the features of a cache, side by side |
 //! | [`writer`] | [`ShardWriter`]: clips into one new shard, atomically |
 //! | [`shard`] | [`Shard`]: one shard, memory-mapped, read in any order |
-//! | [`clip`] | [`Clip`], [`Status`], [`Mask`]: what a shard tells of each clip |
+//! | [`clip`] | [`Clip`], [`Facts`], [`Status`], [`Mask`]: what a shard tells of each clip |
 //! | [`number`] | [`Number`]: how numbers are kept |
-//! | [`mod@verify`] | [`Report`]: every byte held against its header |
+//! | [`mod@verify`] | [`Report`]: every byte held against its header, clips against a list |
+//! | [`manifest`] | lists of clips that should be there |
+//! | [`npy`] | arrays in NumPy's file format |
+//! | [`mod@export`], [`mod@import`] | features as `.npy` files, out and in |
+//! | [`mod@waste`] | [`Waste`]: superseded recipes, and what dead writers left |
 //! | `header` | what stands in a shard's metadata, and its version |
+//! | `commit` | a file that is there whole or not at all |
 //! | [`error`] | [`Error`] |
 
 pub mod clip;
+mod commit;
 pub mod error;
+pub mod export;
+pub mod folders;
 mod header;
+pub mod import;
+pub mod manifest;
+pub mod npy;
 pub mod number;
 pub mod shard;
 pub mod store;
 pub mod verify;
+pub mod waste;
 pub mod writer;
 
-pub use clip::{Clip, Mask, Status};
+pub use clip::{Clip, Facts, Mask, Status};
 pub use error::Error;
+pub use export::{Exported, export};
+pub use folders::{Folder, folders};
+pub use import::{Description, Imported, import};
 pub use number::Number;
 pub use shard::{Feature, Shard};
 pub use store::Store;
 pub use verify::{Report, verify};
+pub use waste::{Waste, waste};
 pub use writer::ShardWriter;

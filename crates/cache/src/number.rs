@@ -1,6 +1,7 @@
 //! How numbers are kept.
 
 use affekt_core::FeatureSpec;
+use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::Dtype;
 
@@ -56,6 +57,21 @@ impl Number {
         })
     }
 
+    /// All numbers of `bytes`, as [`Self::decode`] gives them, by vector instructions where the processor has such.
+    pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        match self {
+            Self::F32 => bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(),
+            Self::F16 => {
+                let halves = bytes.as_chunks().0.iter().map(|chunk| f16::from_le_bytes(*chunk));
+                halves.collect::<Vec<f16>>().to_f32_vec()
+            }
+            Self::Bf16 => {
+                let halves = bytes.as_chunks().0.iter().map(|chunk| bf16::from_le_bytes(*chunk));
+                halves.collect::<Vec<bf16>>().to_f32_vec()
+            }
+        }
+    }
+
     pub(crate) fn dtype(self) -> Dtype {
         match self {
             Self::F32 => Dtype::F32,
@@ -76,6 +92,20 @@ mod tests {
             let bytes = number.encode(&numbers);
             assert_eq!(bytes.len(), numbers.len() * number.size());
             assert_eq!(number.decode(&bytes).collect::<Vec<_>>(), numbers, "{number:?}");
+            assert_eq!(number.to_f32(&bytes), numbers, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn both_ways_to_decode_agree_bit_by_bit() {
+        let every: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).chain([7]).collect();
+        for number in [Number::F32, Number::F16, Number::Bf16] {
+            let one_by_one = number.decode(&every);
+            // A NaN may come back as another one.
+            let same = |(a, b): (f32, &f32)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
+            let together = number.to_f32(&every);
+            assert_eq!(together.len(), every.len() / number.size());
+            assert!(one_by_one.zip(&together).all(same), "{number:?}");
         }
     }
 

@@ -37,7 +37,7 @@ pub struct Feature<'a> {
 impl Feature<'_> {
     /// The numbers of shape (rows, width), row by row.
     pub fn to_f32(&self) -> Vec<f32> {
-        self.number.decode(self.bytes).collect()
+        self.number.to_f32(self.bytes)
     }
 }
 

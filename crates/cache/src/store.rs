@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use affekt_core::{ClipId, FeatureSpec};
 
-use crate::commit::make_folder;
+use crate::commit::{make_folder, probe};
 use crate::{Clip, Error, Feature, Number, Shard, ShardWriter};
 
 /// The folder of one feature in a cache, with an index built from the headers of its shards.
@@ -78,6 +78,11 @@ impl Store {
     /// Its shards, in the order of their names.
     pub fn shards(&self) -> &[Shard] {
         &self.shards
+    }
+
+    /// Whether shards can be written here: to be asked before the work, not after it.
+    pub fn check_writable(&self) -> Result<(), Error> {
+        probe(&self.folder)
     }
 
     /// A writer of one new shard.

@@ -1,9 +1,8 @@
 //! Every byte held against its header, and the clips against a list of those that should be there.
 
 use std::collections::HashSet;
-use std::path::Path;
 
-use affekt_core::{ClipId, Digest};
+use affekt_core::{ClipId, Digest, Event, Reporter};
 
 use crate::folders::Folder;
 use crate::store::shard_paths;
@@ -29,15 +28,17 @@ pub struct Report {
 }
 
 /// Reads every shard of `folder` and checks version, checksums, shapes, and that every number is finite; then looks for
-/// the clips of `wanted`, each of which must be done or absent for a reason. `watch` is called with each shard before it
-/// is read. An error only where the folder itself cannot be read.
-pub fn verify(folder: &Folder, wanted: &[ClipId], mut watch: impl FnMut(&Path)) -> Result<Report, Error> {
+/// the clips of `wanted`, each of which must be done or absent for a reason. Each shard is an input for
+/// `reporter`. An error only where the folder itself cannot be read.
+pub fn verify(folder: &Folder, wanted: &[ClipId], reporter: &dyn Reporter) -> Result<Report, Error> {
     let mut report = Report::default();
     let (mut settled, mut failed) = (HashSet::new(), HashSet::new());
-    for path in shard_paths(&folder.path)? {
-        watch(&path);
+    let paths = shard_paths(&folder.path)?;
+    for (index, path) in paths.iter().enumerate() {
+        let name = format!("{}, shard", folder.name());
+        reporter.report(&Event::Input { name, index, count: paths.len() });
         report.shards += 1;
-        match folder.shard(&path) {
+        match folder.shard(path) {
             Ok(shard) => check(&shard, &mut report, &mut settled, &mut failed),
             Err(error) => report.problems.push(error),
         }

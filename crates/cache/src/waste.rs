@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use affekt_core::FeatureSpec;
+use affekt_core::{FeatureSpec, Silent};
 
 use crate::folders::{Contents, Folder, folders};
 use crate::verify::verify;
@@ -80,9 +80,8 @@ pub fn waste(cache: &Path, now: SystemTime) -> Result<Waste, Error> {
         // Of several newer ones, the newest.
         let newer = found.iter().filter_map(|(by, contents)| Some((by, contents, contents.store.as_ref()?)));
         let newer = newer.filter(|(_, _, new)| supersedes(new.spec(), old.spec()));
-        let newest = newer.reduce(|best, next| {
-            if supersedes(next.2.spec(), best.2.spec()) { next } else { best }
-        });
+        let newest =
+            newer.reduce(|best, next| if supersedes(next.2.spec(), best.2.spec()) { next } else { best });
         let Some((by, new_contents, new)) = newest else { continue };
         match reason_to_keep(contents, old, by, new_contents, new)? {
             Some(reason) => waste.kept.push((folder.clone(), reason)),
@@ -112,7 +111,7 @@ fn reason_to_keep(
     if lacking > 0 {
         return Ok(Some(format!("the newer {name} lacks {lacking} of its clips")));
     }
-    let sound = new_contents.problems.is_empty() && verify(by, &[], |_| ())?.problems.is_empty();
+    let sound = new_contents.problems.is_empty() && verify(by, &[], &Silent)?.problems.is_empty();
     Ok((!sound).then(|| format!("the newer {name} is damaged")))
 }
 

@@ -1,45 +1,14 @@
-//! The feature store from outside: round trips, writers that die, writers at once, damage.
+//! The feature store from outside: round trips, rows without features, writers at once.
 #![allow(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
 
-use affekt_cache::{Error, Mask, Store, verify};
-use affekt_core::{ClipId, Digest, ErrorKind, Explain, FeatureKind, FeatureSpec};
-
-const WIDTH: usize = 4;
-
-fn spec(dtype: &str) -> FeatureSpec {
-    FeatureSpec {
-        kind: FeatureKind::Video,
-        encoder: "manet".into(),
-        weights: Digest::of(b"weights"),
-        layers: None,
-        preprocessing: vec!["crop-v1".into()],
-        width: WIDTH,
-        dtype: dtype.into(),
-        row: "frame".into(),
-    }
-}
-
-fn id(name: &str) -> ClipId {
-    ClipId::new(name).unwrap()
-}
-
-fn numbers(rows: usize, scale: f32) -> Vec<f32> {
-    (0..rows * WIDTH).map(|index| index as f32 * scale).collect()
-}
-
-/// Writes one shard with the clip `name` and gives its path.
-fn write(store: &Store, name: &str, numbers: &[f32]) -> PathBuf {
-    let mut writer = store.writer().unwrap();
-    writer.add(id(name), Digest::of(b"media"), numbers).unwrap();
-    writer.commit().unwrap().unwrap()
-}
-
-fn open(cache: &Path) -> Store {
-    Store::open(cache, &spec("f32")).unwrap()
-}
+use affekt_cache::folders::{Counts, choose, kind};
+use affekt_cache::{Error, Facts, Mask, Status, Store, folders, manifest, verify};
+use affekt_core::{ErrorKind, Explain, FeatureKind, FeatureSpec, Seconds, Silent, Span};
+use common::{WIDTH, id, media, numbers, only, open, spec, verified, version, write};
 
 #[test]
 fn what_was_written_comes_back_in_each_type() {
@@ -47,10 +16,18 @@ fn what_was_written_comes_back_in_each_type() {
         let cache = tempfile::tempdir().unwrap();
         let mut store = Store::open(cache.path(), &spec(dtype)).unwrap();
         let mut writer = store.writer().unwrap();
-        let clip = writer.add(id("b"), Digest::of(b"b"), &numbers(3, 0.5)).unwrap();
-        clip.face_mask = Some(Mask(vec![true, false, true]));
-        writer.add_failure(id("c"), Digest::of(b"c"), "no stream");
-        writer.add(id("a"), Digest::of(b"a"), &numbers(1, -2.0)).unwrap();
+        let facts = Facts {
+            span: Some(Span::new(Some(0.1), Some(3.3)).unwrap()),
+            seconds: Some(Seconds(3.2)),
+            face_mask: Some(Mask(vec![true, false, true])),
+            score: Some(-0.25),
+            ..media(b"b")
+        };
+        writer.add(id("b"), facts.clone(), &numbers(3, 0.5)).unwrap();
+        writer.add_failure(id("c"), Facts::default(), "decode", "no stream").unwrap();
+        writer.add_absent(id("d"), media(b"d"), "no transcript").unwrap();
+        writer.add(id("a"), media(b"a"), &numbers(1, -2.0)).unwrap();
+        assert_eq!(writer.pending(), 4);
         writer.commit().unwrap().unwrap();
         store.refresh().unwrap();
 
@@ -58,27 +35,47 @@ fn what_was_written_comes_back_in_each_type() {
         assert_eq!((feature.rows, feature.width), (3, WIDTH));
         assert_eq!(feature.to_f32(), numbers(3, 0.5), "{dtype}");
         assert_eq!(store.feature(&id("a")).unwrap().to_f32(), numbers(1, -2.0));
-        assert_eq!(store.clip(&id("b")).unwrap().face_mask, Some(Mask(vec![true, false, true])));
-        assert!(matches!(store.feature(&id("c")), Err(Error::NoClip { .. })));
+        assert_eq!(store.clip(&id("b")).unwrap().facts, facts);
+        for without in ["c", "d", "e"] {
+            assert!(matches!(store.feature(&id(without)), Err(Error::NoClip { .. })));
+        }
         let names: Vec<&str> = store.clips().iter().map(|clip| clip.id.as_str()).collect();
-        assert_eq!(names, ["a", "b", "c"]);
-        let report = verify(store.folder()).unwrap();
-        assert_eq!((report.shards, report.features, report.failures, report.problems.len()), (1, 2, 1, 0));
+        assert_eq!(names, ["a", "b", "c", "d"]);
+        assert_eq!(store.counts(), Counts { done: 2, absent: 1, failed: 1 });
+        let report = verified(cache.path());
+        assert_eq!((report.shards, report.features, report.absent, report.failures), (1, 2, 1, 1));
+        assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
 }
 
 #[test]
-fn the_index_is_rebuilt_from_headers_and_a_success_beats_a_failure() {
+fn a_feature_beats_an_absence_and_an_absence_a_failure() {
     let cache = tempfile::tempdir().unwrap();
     let store = open(cache.path());
     assert_eq!(store.folder(), cache.path().join(spec("f32").folder()));
+    let row = || open(cache.path()).clip(&id("a")).unwrap().status.clone();
     let mut writer = store.writer().unwrap();
-    writer.add_failure(id("a"), Digest::of(b"media"), "out of memory");
+    writer.add_failure(id("a"), Facts::default(), "text", "out of memory").unwrap();
     writer.commit().unwrap();
-    assert!(!open(cache.path()).clip(&id("a")).unwrap().is_done());
+    assert_eq!(row(), Status::Failed { stage: "text".into(), reason: "out of memory".into() });
+    let mut writer = store.writer().unwrap();
+    writer.add_absent(id("a"), Facts::default(), "no transcript").unwrap();
+    writer.commit().unwrap();
+    assert_eq!(row(), Status::Absent { reason: "no transcript".into() });
     write(&store, "a", &numbers(2, 1.0));
-    assert!(open(cache.path()).clip(&id("a")).unwrap().is_done());
+    assert!(matches!(row(), Status::Done { rows: 2, .. }));
     assert_eq!(store.writer().unwrap().commit().unwrap(), None);
+}
+
+#[test]
+fn equal_content_is_one_file_of_equal_bytes() {
+    let shard = || {
+        let cache = tempfile::tempdir().unwrap();
+        let path = write(&open(cache.path()), "a", &numbers(3, 1.0));
+        (path.file_name().unwrap().to_owned(), fs::read(path).unwrap())
+    };
+    let first = shard();
+    assert!((0..8).all(|_| shard() == first));
 }
 
 #[test]
@@ -91,7 +88,7 @@ fn a_writer_that_dies_before_the_rename_leaves_nothing_that_readers_see() {
     fs::write(&left_over, &fs::read(&path).unwrap()[..40]).unwrap();
     let again = open(cache.path());
     assert_eq!(again.clips().len(), 1);
-    assert!(verify(again.folder()).unwrap().problems.is_empty());
+    assert!(verified(cache.path()).problems.is_empty());
     write(&again, "b", &numbers(1, 1.0));
     assert_eq!(open(cache.path()).clips().len(), 2);
     assert!(left_over.exists(), "another writer's file is not touched");
@@ -113,58 +110,42 @@ fn writers_at_once_do_not_disturb_each_other() {
             });
         }
     });
-    let store = open(cache.path());
-    assert_eq!(store.clips().len(), 4 * 8 + 8);
-    let report = verify(store.folder()).unwrap();
+    assert_eq!(open(cache.path()).clips().len(), 4 * 8 + 8);
+    let report = verified(cache.path());
     assert_eq!((report.shards, report.features), (40, 40));
     assert!(report.problems.is_empty(), "{:?}", report.problems);
 }
 
 #[test]
-fn a_damaged_shard_is_an_error_that_names_it() {
+fn recipes_stand_side_by_side_and_are_chosen_by_their_digits() {
     let cache = tempfile::tempdir().unwrap();
-    let path = write(&open(cache.path()), "a", &numbers(5, 1.0));
-    let whole = fs::read(&path).unwrap();
-    let name = path.file_name().unwrap().to_string_lossy().into_owned();
-    let (truncated, html) = (whole[..whole.len() - 3].to_vec(), b"<!doctype html>".to_vec());
-    for bytes in [truncated, html, Vec::new()] {
-        fs::write(&path, bytes).unwrap();
-        let error = Store::open(cache.path(), &spec("f32")).err().expect("damaged");
-        assert!(error.to_string().contains(&name), "{error}");
-        assert_eq!(error.kind(), ErrorKind::Unreadable);
-        assert_eq!(verify(path.parent().unwrap()).unwrap().problems.len(), 1);
+    let text = FeatureSpec { kind: FeatureKind::Text, ..spec("f16") };
+    for (recipe, scale) in [(version(1), 1.0), (version(2), 2.0), (text.clone(), 3.0)] {
+        let store = Store::open(cache.path(), &recipe).unwrap();
+        write(&store, "a", &numbers(1, scale));
     }
-}
+    // Not features of ours.
+    fs::create_dir(cache.path().join("video-12345678.bak")).unwrap();
+    fs::create_dir(cache.path().join("smell-12345678")).unwrap();
+    fs::write(cache.path().join("run.json"), "{}").unwrap();
+    let names: Vec<String> = folders(cache.path()).unwrap().iter().map(affekt_cache::Folder::name).collect();
+    let mut videos = [version(1).folder(), version(2).folder()];
+    videos.sort();
+    assert_eq!(names, [videos[0].clone(), videos[1].clone(), text.folder()]);
 
-#[test]
-fn a_flipped_bit_is_found_by_verification() {
-    let cache = tempfile::tempdir().unwrap();
-    let path = write(&open(cache.path()), "a", &numbers(5, 1.0));
-    let whole = fs::read(&path).unwrap();
-    for (at, said) in [(whole.len() - 1, "digest"), (find(&whole, b"crop-v1"), "checksum")] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 1;
-        fs::write(&path, bytes).unwrap();
-        let problems = verify(path.parent().unwrap()).unwrap().problems;
-        assert!(problems[0].to_string().contains(said), "{problems:?}");
-    }
-}
-
-#[test]
-fn another_version_and_another_recipe_are_refused() {
-    let cache = tempfile::tempdir().unwrap();
-    let path = write(&open(cache.path()), "a", &numbers(1, 1.0));
-    let other = Store::open(cache.path(), &spec("f16")).unwrap();
-    let moved = other.folder().join(path.file_name().unwrap());
-    fs::copy(&path, &moved).unwrap();
-    assert!(matches!(Store::open(cache.path(), &spec("f16")), Err(Error::Recipe { .. })));
-
-    let mut bytes = fs::read(&path).unwrap();
-    let at = find(&bytes, br#"\"format\":1"#) + br#"\"format\":"#.len();
-    bytes[at] = b'2';
-    fs::write(&path, bytes).unwrap();
-    let error = Store::open(cache.path(), &spec("f32")).err().expect("version 2");
-    assert!(matches!(error, Error::Version { found: 2, wanted: 1, .. }), "{error}");
+    assert_eq!(kind("text"), Some(FeatureKind::Text));
+    let store = choose(cache.path(), FeatureKind::Text, None).unwrap();
+    assert_eq!(store.spec(), &text);
+    let error = choose(cache.path(), FeatureKind::Video, None).err().unwrap();
+    let digest = version(2).digest();
+    assert!(
+        matches!(&error, Error::Ambiguous { .. }) && error.to_string().contains(digest.short()),
+        "{error}"
+    );
+    let store = choose(cache.path(), FeatureKind::Video, Some(&digest.short()[..6])).unwrap();
+    assert_eq!(store.feature(&id("a")).unwrap().to_f32(), numbers(1, 2.0));
+    let error = choose(cache.path(), FeatureKind::Audio, None).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
 }
 
 #[test]
@@ -172,19 +153,75 @@ fn features_that_would_spoil_a_shard_are_refused() {
     let cache = tempfile::tempdir().unwrap();
     let store = Store::open(cache.path(), &spec("f16")).unwrap();
     let mut writer = store.writer().unwrap();
-    writer.add(id("a"), Digest::of(b"media"), &numbers(1, 1.0)).unwrap();
+    writer.add(id("a"), media(b"media"), &numbers(1, 1.0)).unwrap();
     let nan = [0.0, f32::NAN, 0.0, 0.0];
     let beyond_f16 = [1e6; WIDTH];
     let cases: [(&str, &[f32]); 5] =
         [("b", &nan), ("b", &beyond_f16), ("b", &[1.0; 3]), ("b", &[]), ("a", &[1.0; WIDTH])];
     for (name, numbers) in cases {
-        let error = writer.add(id(name), Digest::of(b"media"), numbers).unwrap_err();
+        let error = writer.add(id(name), media(b"media"), numbers).unwrap_err();
         assert!(error.to_string().contains(&format!("clip {name} ")), "{error}");
     }
-    assert!(writer.add(id("__metadata__"), Digest::of(b"media"), &numbers(1, 1.0)).is_err());
+    assert!(writer.add(id("__metadata__"), media(b"media"), &numbers(1, 1.0)).is_err());
+    assert!(writer.add_failure(id("a"), Facts::default(), "decode", "twice").is_err());
+    let mask = Facts { face_mask: Some(Mask(vec![true; 2])), ..Facts::default() };
+    assert!(writer.add(id("b"), mask, &numbers(3, 1.0)).is_err());
+    let score = Facts { score: Some(f64::NEG_INFINITY), ..Facts::default() };
+    assert!(writer.add(id("b"), score, &numbers(1, 1.0)).is_err());
+    writer.commit().unwrap();
+    // What was refused has left nothing behind.
+    assert_eq!(verified(cache.path()).features, 1);
     assert!(matches!(Store::open(cache.path(), &spec("f64")), Err(Error::UnknownNumber(_))));
 }
 
-fn find(bytes: &[u8], wanted: &[u8]) -> usize {
-    bytes.windows(wanted.len()).position(|window| window == wanted).expect("it is there")
+#[test]
+fn coverage_tells_the_missing_from_the_failed() {
+    let cache = tempfile::tempdir().unwrap();
+    let store = open(cache.path());
+    let mut writer = store.writer().unwrap();
+    writer.add(id("done"), media(b"media"), &numbers(1, 1.0)).unwrap();
+    writer.add_absent(id("absent"), media(b"media"), "no face").unwrap();
+    writer.add_failure(id("failed"), media(b"media"), "faces", "x").unwrap();
+    writer.commit().unwrap();
+    let list = cache.path().join("list");
+    fs::write(
+        &list,
+        "\u{feff}done\r\n\r\n{\"id\": \"absent\", \"media\": \"x.mp4\"}\r\nfailed\nnever\ndone\n",
+    )
+    .unwrap();
+    let wanted = manifest::read(&list).unwrap();
+    assert_eq!(wanted, ["done", "absent", "failed", "never"].map(id));
+    let report = verify(&only(cache.path()), &wanted, &Silent).unwrap();
+    assert_eq!((report.missing, report.failed), (vec![id("never")], vec![id("failed")]));
+
+    let cases: [(&[u8], &str); 5] = [
+        (b"a\n\xff\n", "line 2: it is not UTF-8"),
+        (b"a\nb\n../c\n", "line 3"),
+        (b"{\"name\": \"a\"}", "missing field `id`"),
+        (b"{\"id\": 7}", "line 1"),
+        (b"\n\n", "names no clip"),
+    ];
+    for (bytes, said) in cases {
+        fs::write(&list, bytes).unwrap();
+        let error = manifest::read(&list).unwrap_err();
+        assert!(error.to_string().contains(said) && error.hint().is_some(), "{error}");
+    }
+}
+
+#[test]
+fn places_that_are_no_cache_say_so() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(folders(place.path()).unwrap().is_empty());
+    assert!(matches!(folders(&place.path().join("absent")), Err(Error::NoCache { .. })));
+    assert!(matches!(folders(&file), Err(Error::NotFolder { .. })));
+    for cache in [file.clone(), file.join("below")] {
+        let error = Store::open(&cache, &spec("f32")).err().unwrap();
+        assert!(error.to_string().contains("file") && error.hint().is_some(), "{error}");
+    }
+    // A feature without a shard holds nothing, and is no fault.
+    let store = open(place.path());
+    assert!(store.clips().is_empty() && only(place.path()).store().unwrap().is_none());
+    assert!(store.clip(&id("a")).is_none());
 }

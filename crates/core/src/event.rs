@@ -26,6 +26,8 @@ pub enum Stage {
     Simulate,
     /// Features to valence.
     Fuse,
+    /// The material of the page.
+    Report,
 }
 
 impl Stage {
@@ -41,6 +43,7 @@ impl Stage {
             Self::Text => "text",
             Self::Simulate => "simulate",
             Self::Fuse => "fuse",
+            Self::Report => "report",
         }
     }
 }

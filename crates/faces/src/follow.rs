@@ -1,6 +1,6 @@
 //! Tracks in the making: which detection continues which face, and the crops of each.
 
-use affekt_core::{Frame, Seconds};
+use affekt_core::{Frame, RgbImage, Seconds};
 use rayon::prelude::*;
 
 use crate::sighting::Sighting;
@@ -40,6 +40,50 @@ struct Track {
     run: Option<Run>,
     summary: TrackSummary,
     faces: Vec<(usize, Face)>,
+    crops: Crops,
+}
+
+/// Which faces of a track keep their crop: all, or some at even distances.
+#[derive(Clone, Copy)]
+pub(crate) struct Crops {
+    /// Fewer than twice so many are kept.
+    wanted: usize,
+    /// Positions that are no multiple of this have none.
+    stride: usize,
+    kept: usize,
+}
+
+impl Crops {
+    pub(crate) fn about(wanted: usize) -> Self {
+        Self { wanted: wanted.max(1), stride: 1, kept: 0 }
+    }
+
+    fn wants(&self, position: usize) -> bool {
+        position.is_multiple_of(self.stride)
+    }
+
+    /// Counts the crop at `position` in, and takes every second one out where there are too many.
+    fn count(&mut self, position: usize, faces: &mut [(usize, Face)]) {
+        self.kept += usize::from(self.wants(position));
+        if self.kept < self.wanted.saturating_mul(2) {
+            return;
+        }
+        self.stride *= 2;
+        self.kept = 0;
+        for (position, face) in faces {
+            if self.wants(*position) {
+                self.kept += 1;
+            } else {
+                face.crop = RgbImage::black(0, 0);
+            }
+        }
+    }
+}
+
+impl Default for Crops {
+    fn default() -> Self {
+        Self::about(usize::MAX)
+    }
 }
 
 /// A mark whose track may still turn out to be a false alarm.
@@ -59,6 +103,8 @@ impl RawMark {
 /// All tracks of a clip.
 #[derive(Default)]
 pub(crate) struct Tracks {
+    /// What each track begins with.
+    crops: Crops,
     followed: Vec<Track>,
     /// Of the ended tracks only the heaviest can win: weights never shrink. The others keep no crops.
     best: Option<Track>,
@@ -70,6 +116,11 @@ pub(crate) struct Tracks {
 }
 
 impl Tracks {
+    /// Keeps the crops of a track as `crops` says.
+    pub(crate) fn keep(&mut self, crops: Crops) {
+        self.crops = crops;
+    }
+
     /// Takes the detections of the key frame at `position`; returns the first position whose frame is still needed.
     pub(crate) fn observe(&mut self, position: usize, detections: &[Detection], held: &Held) -> usize {
         self.keys += 1;
@@ -124,7 +175,7 @@ impl Tracks {
     }
 
     fn begin(&mut self, sighting: Sighting) {
-        self.followed.push(Track::new(self.begun, sighting));
+        self.followed.push(Track::new(self.begun, sighting, self.crops));
         self.begun += 1;
     }
 
@@ -203,11 +254,11 @@ impl Tracks {
 }
 
 impl Track {
-    fn new(id: usize, first: Sighting) -> Self {
+    fn new(id: usize, first: Sighting, crops: Crops) -> Self {
         let time = Seconds(first.time);
         let summary = TrackSummary { start: time, end: time, frames: 0, detections: 1, weight: 0.0 };
         let run = Some(Run { before: None, last: first, done: None });
-        Self { id, last: first, run, summary, faces: Vec::new() }
+        Self { id, last: first, run, summary, faces: Vec::new(), crops }
     }
 
     fn see(&mut self, sighting: Sighting, held: &Held, marks: &mut Vec<RawMark>) {
@@ -244,7 +295,7 @@ impl Track {
             let frame = held.frame(position);
             let between = from.filter(|_| position < to.position);
             let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
-            (at, face(frame, &at, between.is_some()))
+            (at, face(frame, &at, between.is_some(), self.crops.wants(position)))
         });
         for (at, face) in sightings.collect::<Vec<_>>() {
             let frame = held.frame(at.position);
@@ -254,6 +305,7 @@ impl Track {
             self.summary.end = frame.time;
             marks.push(RawMark::new(self.id, &at, face.interpolated));
             self.faces.push((at.position, face));
+            self.crops.count(at.position, &mut self.faces);
         }
     }
 }
@@ -265,9 +317,12 @@ impl Run {
     }
 }
 
-/// The face that `at` says to be in `frame`.
-fn face(frame: &Frame, at: &Sighting, interpolated: bool) -> Face {
+/// The face that `at` says to be in `frame`, with its crop or an empty one.
+fn face(frame: &Frame, at: &Sighting, interpolated: bool, cropped: bool) -> Face {
     let Sighting { bbox, score, landmarks, .. } = *at;
+    if !cropped {
+        return Face { bbox, score, landmarks, crop: RgbImage::black(0, 0), interpolated };
+    }
     let aligned = landmarks.and_then(|points| align(&frame.image, &points));
     let crop = aligned.unwrap_or_else(|| crop(&frame.image, &bbox));
     Face { bbox, score, landmarks, crop, interpolated }

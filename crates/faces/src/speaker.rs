@@ -13,7 +13,8 @@ pub struct Face {
     pub score: f32,
     /// Its landmarks, smoothed like the box, where the detector finds them.
     pub landmarks: Option<Landmarks>,
-    /// 112 x 112 pixels as [`crate::align()`] makes them of the landmarks, or [`crate::crop()`] of the box.
+    /// 112 x 112 pixels as [`crate::align()`] makes them of the landmarks, or [`crate::crop()`] of the box; empty where the
+    /// tracker was told to keep only some ([`crate::Tracker::keeping`]).
     pub crop: RgbImage,
     /// Whether the box stems from the frames around this one, where the detector did not look here or saw nothing.
     pub interpolated: bool,
@@ -93,15 +94,21 @@ impl FaceTrack {
         self.faces.iter().map(Option::is_some).collect()
     }
 
+    /// Weights of the other tracks of the speaker's scene, in weights of the speaker's.
+    fn others(&self) -> impl Iterator<Item = f64> {
+        let speaker = self.speaker.map(|speaker| (speaker, self.tracks[speaker]));
+        speaker.into_iter().flat_map(move |(chosen, speaker)| {
+            let scene = self.scene(speaker.start);
+            let others = self.tracks.iter().enumerate().filter(move |&(index, _)| index != chosen);
+            let others = others.filter(move |(_, track)| self.scene(track.start) == scene);
+            others.map(move |(_, track)| track.weight / speaker.weight)
+        })
+    }
+
     /// Weight of the heaviest other track of the speaker's scene in weights of the speaker's; `None` where there is
     /// none.
     pub fn rival(&self) -> Option<f64> {
-        let speaker = self.speaker?;
-        let scene = self.scene(self.tracks[speaker].start);
-        let others = self.tracks.iter().enumerate().filter(|&(index, _)| index != speaker);
-        let rivals = others.filter(|(_, track)| self.scene(track.start) == scene);
-        let second = rivals.map(|(_, track)| track.weight).max_by(f64::total_cmp)?;
-        Some(second / self.tracks[speaker].weight)
+        self.others().max_by(f64::total_cmp)
     }
 
     /// Sentences for the user about what makes the choice of the speaker doubtful.
@@ -114,7 +121,7 @@ impl FaceTrack {
         let share = self.rival().filter(|&share| share >= RIVAL_SHARE)?;
         Some(format!(
             "{} faces compete to be the speaker: the second weighs {:.0}% of the chosen one (area summed over frames)",
-            self.tracks.len(),
+            1 + self.others().filter(|&share| share >= RIVAL_SHARE).count(),
             100.0 * share
         ))
     }
@@ -161,7 +168,7 @@ mod tests {
         assert_eq!(with_weights(&[1.0], Some(0)).warning(), None);
         assert_eq!(with_weights(&[0.1, 1.0], Some(1)).warning(), None);
         let warning = with_weights(&[0.5, 1.0, 0.1], Some(1)).warning().unwrap();
-        assert!(warning.starts_with("3 faces compete") && warning.contains("50%"), "{warning}");
+        assert!(warning.starts_with("2 faces compete") && warning.contains("50%"), "{warning}");
     }
 
     #[test]

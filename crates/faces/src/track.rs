@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 use affekt_core::{Frame, Seconds};
 
 use crate::cuts::CutFinder;
-use crate::follow::Tracks;
+use crate::follow::{Crops, Tracks};
 use crate::{Detection, Error, FaceDetector, FaceTrack, Rect, align, crop};
 
 /// Name of what this file and its helper do, for the feature spec; a change of any number needs a new one.
@@ -76,6 +76,13 @@ impl<'d> Tracker<'d> {
             times: Vec::new(),
             tracks: Tracks::default(),
         }
+    }
+
+    /// Keeps the crops of about `crops` frames of each track, at even distances, and leaves those of the others empty: for
+    /// looking at a long recording, whose crops would fill the memory.
+    pub fn keeping(mut self, crops: usize) -> Self {
+        self.tracks.keep(Crops::about(crops));
+        self
     }
 
     /// What makes the crops what they are, as words for a feature spec: detector, tracking, crop.

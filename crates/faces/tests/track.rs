@@ -309,3 +309,18 @@ fn a_second_face_is_found_within_half_a_second() {
     let start = result.tracks[1].start.0;
     assert!((40.0 / 30.0..=40.0 / 30.0 + 0.55).contains(&start), "{start}");
 }
+
+#[test]
+fn of_a_long_recording_some_crops_are_kept() {
+    let mut detector = SquareDetector::default();
+    let mut tracker = Tracker::new(&mut detector).keeping(10);
+    for index in 0..300 {
+        let mut image = RgbImage::black(300, 200);
+        fill(&mut image, 50, 20, 70, 70, WHITE);
+        tracker.push(Frame { index, time: Seconds(index as f64 / 30.0), image }).unwrap();
+    }
+    let result = tracker.finish().unwrap();
+    let kept: Vec<usize> = (0..300).filter(|&i| result.faces[i].as_ref().unwrap().crop.width > 0).collect();
+    assert!((10..20).contains(&kept.len()), "{kept:?}");
+    assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == kept[1] - kept[0]), "{kept:?}");
+}

@@ -84,13 +84,16 @@ impl fmt::Display for Warning {
                 write!(f, "the {track} ({codec}) cannot be decoded: {reason}")
             }
             Self::Damaged { track, count, lasting } => {
-                write!(f, "the {track} is damaged in {count} places, about {lasting} in all")
+                let places = counted(*count, "place");
+                write!(f, "the {track} is damaged in {places}, about {lasting} in all")
             }
             Self::Gaps { track: Track::Audio, count, lasting } => {
-                write!(f, "the sound has {count} gaps, {lasting} in all, filled with silence")
+                let gaps = counted(*count, "gap");
+                write!(f, "the sound has {gaps}, {lasting} in all, filled with silence")
             }
             Self::Gaps { track: Track::Video, count, lasting } => {
-                write!(f, "the picture stands still in {count} places, {lasting} in all: no frames are there")
+                let places = counted(*count, "place");
+                write!(f, "the picture stands still in {places}, {lasting} in all: no frames are there")
             }
             Self::SeveralSounds { chosen, count } => {
                 write!(f, "there are {count} audio streams: number {chosen} is heard, which the file prefers")
@@ -101,4 +104,9 @@ impl fmt::Display for Warning {
             }
         }
     }
+}
+
+/// `1 gap`, `2 gaps`.
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -4,9 +4,9 @@
 //! (stride `stride * c` between windows of `kernel * c` numbers), and a convolution is that view times a matrix. On the
 //! CPU in f32, what follows is done to each tile of the product while it is in the cache. No backward pass.
 
+use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, Shared, takes};
@@ -175,7 +175,7 @@ impl GroupedConv1d {
             let first = group * width;
             // SAFETY: the columns of a group lie inside of the output, and no other group has them.
             unsafe { multiply(windows, weight, out.at(0, first), channels) };
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (row, x) in x.chunks_exact(channels).enumerate() {

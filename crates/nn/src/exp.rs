@@ -1,8 +1,7 @@
 //! e^x in a form that the compiler turns into vector instructions.
 
+use crate::vectorised::vectorised;
 use std::f32::consts::LOG2_E;
-
-use pulp::Arch;
 
 /// Below it the result is 0: the true one is under 1.7e-38 and soon no normal number any more.
 const LOWEST: f32 = -87.0;
@@ -58,7 +57,7 @@ pub(crate) fn largest(row: &[f32]) -> f32 {
 pub fn log_sum_exp(row: &[f32]) -> (f32, f32) {
     /// Vector loops sum so many numbers in lanes of f32; the rest of the sum is in f64.
     const PART: usize = 1024;
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             let top = largest(row);

@@ -1,7 +1,7 @@
 //! GELU in its exact form, x Φ(x) = x (1 + erf(x / √2)) / 2, for vector loops.
 
+use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
@@ -56,7 +56,7 @@ pub fn gelu_erf(x: &Tensor) -> Result<Tensor> {
     let numbers = Numbers::of(&x)?;
     let fill = |out: &mut Filled| {
         out.par_chunks_mut(TASK).zip(numbers.par_chunks(TASK)).for_each(|(out, x)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for (y, x) in out.iter_mut().zip(x) {

@@ -18,6 +18,7 @@
 //! | [`rms_norm`] | [`RmsNorm`](rms_norm::RmsNorm) |
 //! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
 //! | [`swiglu`] | the product inside a gated MLP, in one pass |
+//! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
 pub mod conv;
 pub mod conv2d;
@@ -37,3 +38,4 @@ pub mod relu;
 pub mod rms_norm;
 pub mod rotary;
 pub mod swiglu;
+mod vectorised;

@@ -1,7 +1,7 @@
 //! Softmax of attention scores behind a mask.
 
+use crate::vectorised::vectorised;
 use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, Layout, Result, Tensor, bail};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::exp::{LANES, exp, largest};
@@ -38,7 +38,12 @@ impl InplaceOp1 for Softmax {
         let (_, _, queries, keys) = layout.shape().dims4()?;
         let scores = numbers(scores, layout)?;
         scores.par_chunks_mut((queries * keys).max(1)).for_each(|head| {
-            head.chunks_exact_mut(keys).for_each(|row| Arch::new().dispatch(|| softmax(row)));
+            head.chunks_exact_mut(keys).for_each(|row| {
+                vectorised(
+                    #[inline(always)]
+                    || softmax(row),
+                );
+            });
         });
         Ok(())
     }
@@ -68,10 +73,13 @@ impl InplaceOp2 for Softmax {
             let from = if masks == 1 { 0 } else { at / heads * size };
             let rows = head.chunks_exact_mut(keys).zip(mask[from..from + size].chunks_exact(keys));
             rows.for_each(|(row, mask)| {
-                Arch::new().dispatch(|| {
-                    row.iter_mut().zip(mask).for_each(|(score, mask)| *score += mask);
-                    softmax(row);
-                });
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        row.iter_mut().zip(mask).for_each(|(score, mask)| *score += mask);
+                        softmax(row);
+                    },
+                );
             });
         });
         Ok(())

@@ -1,8 +1,8 @@
 //! Layer norm.
 
+use crate::vectorised::vectorised;
 use candle_core::{D, DType, Result, Tensor, bail};
 use candle_nn::VarBuilder;
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
@@ -52,7 +52,7 @@ impl LayerNorm {
         let task = TASK.next_multiple_of(width);
         let fill = |out: &mut Filled| {
             out.par_chunks_mut(task).zip(numbers.par_chunks(task)).for_each(|(out, x)| {
-                Arch::new().dispatch(
+                vectorised(
                     #[inline(always)]
                     || {
                         for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {

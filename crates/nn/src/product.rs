@@ -1,7 +1,7 @@
 //! Matrix products on the CPU in f32, and what follows them, done to every tile while it is still in the cache.
 
+use crate::vectorised::vectorised;
 use gemm::{Parallelism, gemm};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::Shared;
@@ -113,7 +113,7 @@ unsafe fn tile(
     let part = Matrix { numbers: &weight.numbers[column * weight.column_stride..], columns, ..weight };
     // SAFETY: the caller's promise.
     unsafe { multiply(x, part, out.at(row, column), out.stride()) };
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || {
             for row in row..row + rows {

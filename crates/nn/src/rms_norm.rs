@@ -1,7 +1,7 @@
 //! RMSNorm.
 
+use crate::vectorised::vectorised;
 use candle_core::{Device, Result, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
@@ -35,11 +35,14 @@ impl RmsNorm {
         }
         let mut normed = vec![0f32; numbers.len()];
         let eps = self.eps as f32;
-        normed
-            .par_chunks_exact_mut(width)
-            .zip(numbers.par_chunks_exact(width))
-            .with_min_len(8)
-            .for_each(|(normed, row)| Arch::new().dispatch(|| normalise(row, &weight, eps, normed)));
+        normed.par_chunks_exact_mut(width).zip(numbers.par_chunks_exact(width)).with_min_len(8).for_each(
+            |(normed, row)| {
+                vectorised(
+                    #[inline(always)]
+                    || normalise(row, &weight, eps, normed),
+                );
+            },
+        );
         Tensor::from_vec(normed, x.dims(), &Device::Cpu)
     }
 }

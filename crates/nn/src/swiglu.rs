@@ -1,7 +1,7 @@
 //! SwiGLU's product, in one pass over the numbers.
 
+use crate::vectorised::vectorised;
 use candle_core::{CpuStorage, CustomOp2, DType, Layout, Result, Shape, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::exp::exp;
@@ -39,11 +39,14 @@ impl CustomOp2 for Product {
         let mut product = vec![0.0; count];
         let parts = product.par_chunks_mut(PART).zip(gate.par_chunks(PART)).zip(up.par_chunks(PART));
         parts.for_each(|((product, gate), up)| {
-            Arch::new().dispatch(|| {
-                for ((product, &gate), &up) in product.iter_mut().zip(gate).zip(up) {
-                    *product = gate / (1.0 + exp(-gate)) * up;
-                }
-            });
+            vectorised(
+                #[inline(always)]
+                || {
+                    for ((product, &gate), &up) in product.iter_mut().zip(gate).zip(up) {
+                        *product = gate / (1.0 + exp(-gate)) * up;
+                    }
+                },
+            );
         });
         Ok((CpuStorage::F32(product), gate_layout.shape().clone()))
     }

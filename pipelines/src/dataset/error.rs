@@ -98,9 +98,11 @@ impl Explain for Error {
                 "check the spelling; a relative name counts from the current folder".into()
             }
             Self::Unreadable { .. } => "mend the file, or allow reading it".into(),
-            Self::Columns { .. } => "a table of labels has the columns id, or video and clip, or video and start; \
+            Self::Columns { .. } => {
+                "a table of labels has the columns id, or video and clip, or video and start; \
                  and label; and split, where the dataset has no official one"
-                .into(),
+                    .into()
+            }
             Self::Malformed { .. } => "mend the file; `affekt inventory` lists every such line".into(),
             Self::Shard { count: 0, .. } => "there is at least one shard: 0/1".into(),
             Self::Shard { count, .. } => format!("use 0/{count} to {}/{count}", count - 1),

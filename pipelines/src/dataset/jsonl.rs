@@ -65,11 +65,9 @@ fn add(collector: &mut Collector, place: Place, root: &Path, line: Line) {
 fn broken(place: Place, line: &str, error: &serde_json::Error) -> super::Problem {
     // The line of a single line is always 1, and only confuses.
     let reason = error.to_string().replace("at line 1 ", "at ");
-    let no_number = ["NaN", "Infinity"].into_iter().find(|word| {
-        error.is_syntax() && line.get(error.column().saturating_sub(1)..).is_some_and(|rest| rest.contains(word))
-            || error.is_syntax() && line.get(..error.column()).is_some_and(|before| before.contains(word))
-    });
-    match no_number {
+    let rest = line.as_bytes().get(error.column().saturating_sub(1)..).unwrap_or_default();
+    let word = ["NaN", "Infinity"].into_iter().find(|word| rest.starts_with(word.as_bytes()));
+    match word {
         Some(word) => place.problem(Kind::BadNumber, format!("{word} is not a number ({reason})")),
         None => place.problem(Kind::BadLine, reason),
     }

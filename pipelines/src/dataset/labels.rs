@@ -48,6 +48,8 @@ pub struct Label {
     pub clip: Option<String>,
     /// Where the clip starts, in seconds; finite.
     pub start: Option<f64>,
+    /// Where it ends, in seconds; finite. Tells segments of equal starts apart.
+    pub end: Option<f64>,
     /// Valence; finite.
     pub label: Option<f64>,
     /// Part of the dataset.
@@ -85,7 +87,8 @@ impl Labels {
             }
         };
         let columns = Columns::of(path, &found)?;
-        let mut reading = Reading { path, columns: &columns, rows: Vec::new(), problems: Vec::new(), seen: HashMap::new() };
+        let mut reading =
+            Reading { path, columns: &columns, rows: Vec::new(), problems: Vec::new(), seen: HashMap::new() };
         if columns.rounded {
             let message = "it has no column `label`; the whole numbers of `label7` stand in for it";
             reading.problems.push(Kind::RoundedLabels.in_file(path, message));
@@ -156,6 +159,7 @@ impl Reading<'_> {
             number
         };
         let start = number("start", text(columns.start));
+        let end = number("end", text(columns.end));
         let valence = text(Some(columns.label));
         let label = number("label", valence.clone());
         if valence.is_none() {
@@ -169,13 +173,12 @@ impl Reading<'_> {
             }
             split.unwrap_or_default()
         });
-        Label { line: place.line, id, video, clip, start, label, split }
+        Label { line: place.line, id, video, clip, start, end, label, split }
     }
 
     /// Whether the row names a clip, and is the first to do so.
     fn named(&mut self, place: Place, label: &Label) -> Result<(), Problem> {
-        let by_start = || Some(format!("{} at {} s", label.video.as_ref()?, label.start?));
-        let Some(name) = label.name().or_else(by_start) else {
+        let Some(name) = label.name().or_else(|| label.time()) else {
             return Err(place.problem(Kind::BadLine, "it does not say which clip it is for"));
         };
         if let Some(Err(error)) = label.name().map(ClipId::new) {
@@ -194,6 +197,12 @@ impl Label {
     /// Id of the clip, where the row gives it or its parts.
     fn name(&self) -> Option<String> {
         named(self.id.as_deref(), self.video.as_deref(), self.clip.as_deref())
+    }
+
+    /// Recording and time, where the row gives them.
+    fn time(&self) -> Option<String> {
+        let to = self.end.map(|end| format!(" to {end}")).unwrap_or_default();
+        Some(format!("{} from {}{to} s", self.video.as_ref()?, self.start?))
     }
 
     /// Name of the recording, where the row gives it or an id that begins with it.

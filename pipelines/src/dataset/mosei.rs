@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::collect::{Collector, Draft, Place};
 use super::read::{lines_of, unreadable};
-use super::{Error, Kind, Manifest, Problem};
+use super::{Error, Found, Kind, Manifest, Problem, Row};
 use crate::transcript::mosei::{MARK, Segment, segments};
 
 const VIDEOS: &str = "Videos/Full/Combined";
@@ -24,11 +24,12 @@ pub fn read(root: &Path) -> Result<Manifest, Error> {
     let mut manifest = collector.manifest;
     // Lines of a transcript are not in the order of their times.
     manifest.rows.sort_by(|a, b| {
-        let end = |row: &super::Row| row.span.end.map_or(f64::INFINITY, |end| end.0);
+        let end = |row: &Row| row.span.end.map_or(f64::INFINITY, |end| end.0);
         let by_time = a.span.start.0.total_cmp(&b.span.start.0).then(end(a).total_cmp(&end(b)));
         a.video.cmp(&b.video).then(by_time).then_with(|| a.id.cmp(&b.id))
     });
-    (manifest.found.media, manifest.found.transcripts) = (media, transcripts);
+    let folder = Some(root.join(VIDEOS));
+    manifest.found = Found { folder, media, transcripts, ..manifest.found };
     Ok(manifest)
 }
 
@@ -47,7 +48,9 @@ fn files(
         return Err(Error::Layout { dataset, root, missing: folder.into() });
     }
     let mut entries = fs::read_dir(&path)
-        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>())
+        .and_then(|entries| {
+            entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()
+        })
         .map_err(|error| unreadable(&path, &error))?;
     entries.sort();
     let mut files = BTreeMap::new();
@@ -55,7 +58,7 @@ fn files(
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.')) {
             _ if name.starts_with('.') => {}
-            Some(id) if !id.is_empty() && !entry.is_dir() => drop(files.insert(id.to_owned(), entry)),
+            Some(id) if !id.is_empty() && entry.is_file() => drop(files.insert(id.to_owned(), entry)),
             _ => problems.push(stray.in_file(entry, format!("it is not a file called ID.{extension}"))),
         }
     }
@@ -64,57 +67,65 @@ fn files(
 
 /// The clips of one transcript.
 fn transcript(collector: &mut Collector, video: &str, media: &Path, path: &Path) {
-    let text = match lines_of(path) {
-        Ok(text) => text,
-        Err(Error::Unreadable { reason, .. }) => {
-            return collector.manifest.problems.push(Kind::UnreadableTranscript.in_file(path, reason));
-        }
-        Err(error) => {
-            let problem = Kind::UnreadableTranscript.in_file(path, error.to_string());
-            return collector.manifest.problems.push(problem);
-        }
+    let reason = match lines_of(path) {
+        Ok(text) => return clips(collector, video, media, path, &text),
+        Err(Error::Unreadable { reason, .. }) => reason,
+        Err(error) => error.to_string(),
     };
-    let segments = segments(&text);
+    collector.manifest.problems.push(Kind::UnreadableTranscript.in_file(path, reason));
+}
+
+/// The clips of a transcript whose lines are `text`.
+fn clips(collector: &mut Collector, video: &str, media: &Path, path: &Path, text: &str) {
+    let segments = segments(text);
     if segments.is_empty() {
         return collector.manifest.problems.push(Kind::EmptyText.in_file(path, "it has no lines"));
     }
     for segment in segments {
-        match draft(video, media, segment) {
-            Ok((line, draft)) => collector.add(Place { file: path, line }, draft),
-            Err((line, kind, message)) => {
-                let problem = Place { file: path, line }.problem(kind, message);
+        match segment {
+            Ok(segment) if segment.video == video => {
+                let place = Place { file: path, line: segment.line };
+                collector.add(place, draft(segment, media));
+            }
+            Ok(Segment { line, video: named, .. }) => {
+                let message = format!("it is about {named:?}, in the transcript of {video:?}");
+                let problem = Place { file: path, line }.problem(Kind::BadLine, message);
                 collector.manifest.problems.push(problem);
             }
+            Err((line, words)) => no_segment(collector, Place { file: path, line }, &words),
         }
     }
 }
 
-/// A line of the transcript of `video`, or what is wrong with it.
-fn draft(
-    video: &str,
-    media: &Path,
-    segment: Result<Segment, (usize, String)>,
-) -> Result<(usize, Draft), (usize, Kind, String)> {
-    let Segment { line, video: named, clip, cue } = segment.map_err(|(line, words)| {
-        let (kind, message) = no_segment(&words);
-        (line, kind, message)
-    })?;
-    if named != video {
-        return Err((line, Kind::BadLine, format!("it is about {named:?}, in the transcript of {video:?}")));
-    }
+fn draft(segment: Segment, media: &Path) -> Draft {
+    let Segment { video, clip, cue, .. } = segment;
+    let (id, media) = (format!("{video}_{clip}"), media.to_owned());
     let (start, end) = (Some(cue.start.0), Some(cue.end.0));
-    let (id, text) = (format!("{video}_{clip}"), Some(cue.text));
-    let (video, media) = (video.to_owned(), media.to_owned());
-    Ok((line, Draft { id, video, media, start, end, text, label: None, split: None }))
+    Draft { id, video, media, start, end, text: Some(cue.text), label: None, split: None }
 }
 
-/// Why a line is no clip.
-fn no_segment(line: &str) -> (Kind, String) {
-    let fields: Vec<&str> = line.split(MARK).collect();
-    let is_number = |text: &str| text.trim().parse::<f64>().is_ok_and(f64::is_finite);
-    let bad = [("start", 2), ("end", 3)].into_iter().find(|&(_, at)| fields.len() > 4 && !is_number(fields[at]));
-    match bad {
-        Some((name, at)) => (Kind::BadNumber, format!("the {name} {:?} is not a number", fields[at])),
-        None => (Kind::BadLine, "it is not ID___CLIP___START___END___TEXT".into()),
-    }
+/// Takes down why a line is no clip.
+fn no_segment(collector: &mut Collector, place: Place, line: &str) {
+    let fields: Vec<&str> = line.split(MARK).map(str::trim).collect();
+    let is_number = |text: &str| text.parse::<f64>().is_ok_and(f64::is_finite);
+    let times = [("start", 2), ("end", 3)];
+    let bad = times.into_iter().find(|&(_, at)| fields.len() > 4 && !is_number(fields[at]));
+    let problem = match bad {
+        Some((name, at)) => {
+            let id = format!("{}_{}", fields[0], fields[1]);
+            let message = format!("the {name} {:?} is not a number", fields[at]);
+            collector.manifest.found.dropped.insert(id.clone());
+            place.problem(Kind::BadNumber, message).of_clip(id)
+        }
+        None => place.problem(Kind::BadLine, "it is not ID___CLIP___START___END___TEXT"),
+    };
+    collector.manifest.problems.push(problem);
+}
+
+/// The clips of a single transcript, for tests of what its lines may be.
+#[cfg(test)]
+pub fn manifest(video: &str, media: &Path, path: &Path, text: &str) -> Manifest {
+    let mut collector = Collector::default();
+    clips(&mut collector, video, media, path, text);
+    collector.manifest
 }

@@ -109,9 +109,11 @@ impl Kind {
     /// Overlaps are part of MOSEI, and never more than a warning.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Overlap | Self::LabelRange | Self::RoundedLabels | Self::NoSplit | Self::UnknownDuration => {
-                Severity::Warning
-            }
+            Self::Overlap
+            | Self::LabelRange
+            | Self::RoundedLabels
+            | Self::NoSplit
+            | Self::UnknownDuration => Severity::Warning,
             _ => Severity::Error,
         }
     }

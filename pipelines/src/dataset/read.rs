@@ -55,11 +55,8 @@ fn is_jsonl(dataset: &str) -> bool {
 /// The lines of a text file, each ending in LF.
 pub fn lines_of(path: &Path) -> Result<String, Error> {
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let text = file::text(bytes).map_err(|reason| Error::Unreadable {
-        path: path.into(),
-        reason,
-        absent: false,
-    })?;
+    let text =
+        file::text(bytes).map_err(|reason| Error::Unreadable { path: path.into(), reason, absent: false })?;
     Ok(file::plain_lines(&text))
 }
 

@@ -44,7 +44,8 @@ impl Manifest {
 
     /// Recordings with the seconds of their clips, in descending order; equals by name.
     fn recordings(&self) -> Vec<(&std::path::Path, f64)> {
-        let known: Vec<f64> = self.rows.iter().filter_map(|row| row.span.duration()).map(|time| time.0).collect();
+        let known: Vec<f64> =
+            self.rows.iter().filter_map(|row| row.span.duration()).map(|time| time.0).collect();
         let mean = if known.is_empty() { UNKNOWN_S } else { known.iter().sum::<f64>() / known.len() as f64 };
         let mut seconds: BTreeMap<&std::path::Path, f64> = BTreeMap::new();
         for row in &self.rows {

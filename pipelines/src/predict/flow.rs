@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use affekt_core::{Event, Reporter, Seconds, Span};
+use affekt_core::{Event, Reporter, Seconds, Span, Stage};
 use affekt_media::probe;
 use affekt_report::prediction::{Label, TextSource};
 use affekt_report::{Exhibit, Prediction};
@@ -74,13 +74,13 @@ fn run(
         info: &info,
         pictures: collection.as_ref().map(Collection::pictures),
     };
-    let mut words = WordsOf::new(request, &info);
+    let mut words = WordsOf::new(request, &job);
     let mut tally = Tally::default();
     let input = request.media.display().to_string();
 
     let mut detector = networks.finder.detector();
     let facts = clips(&job, &mut **detector, &mut clock, (&meter, reporter), |clip, clock| {
-        let words = clock.wait(|| words.of(&clip))?;
+        let words = clock.wait(|| words.of(&clip));
         let judged = judge(networks, &clip, words, clock)?;
         if let Some(collection) = &mut collection {
             collection.take(&clip);
@@ -96,6 +96,13 @@ fn run(
     let (valence, attention, views) =
         tally.answer().ok_or_else(|| Error::NothingToJudge { path: request.media.clone() })?;
     let warnings = warnings(networks, &facts, &words, &tally);
+    let exhibit = collection
+        .map(|collection| {
+            clock.stage(Stage::Report, |_| {
+                collection.finish(networks, &info, &facts.snapshots, (tally.words.clone(), views))
+            })
+        })
+        .transpose()?;
     let prediction = Prediction {
         duration_s: Seconds(facts.span.end.map_or(0.0, |end| end.0 - facts.span.start.0)).rounded(),
         bundle: networks.bundle.name().to_owned(),
@@ -111,9 +118,6 @@ fn run(
         timing_s: clock.read(),
         input,
     };
-    let exhibit = collection
-        .map(|collection| collection.finish(networks, &info, &facts.snapshots, (tally.words, views)))
-        .transpose()?;
     Ok((prediction, exhibit))
 }
 

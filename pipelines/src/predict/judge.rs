@@ -103,8 +103,13 @@ fn encode_faces(
 
 /// What is doubtful though it is there.
 fn cautions(clip: &Clip, told: &Simulated, cut: Option<text::Cut>) -> Vec<Caution> {
-    let mut cautions: Vec<Caution> =
-        clip.track.warnings().into_iter().map(|text| Caution { kind: "track", text }).collect();
+    let rivals = clip.track.warning();
+    let mut cautions: Vec<Caution> = clip
+        .track
+        .warnings()
+        .into_iter()
+        .map(|text| Caution { kind: if rivals.as_ref() == Some(&text) { "rivals" } else { "cuts" }, text })
+        .collect();
     if let Some(text::Cut { read, given }) = cut {
         let text = format!(
             "only the first {read} of {given} tokens of the transcript are read: the language model takes no more"

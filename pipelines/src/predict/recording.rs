@@ -27,6 +27,12 @@ const WAITING: usize = 8;
 /// makes thousands of faces out of a second.
 const CLOSEST: f64 = 1.0 / 75.0 - 1e-4;
 
+/// Encoders end sound and picture this far apart, in seconds, without anybody noticing.
+const ENDS_EARLY: f64 = 0.5;
+
+/// Containers round durations, in seconds: this much over the length of a window is still within it.
+pub(super) const ROUNDING: f64 = 0.1;
+
 /// What a stretch of a recording shows and says.
 pub struct Clip {
     /// Clips before it.
@@ -74,6 +80,19 @@ pub struct Job<'a> {
     pub info: &'a MediaInfo,
     /// How many frames to keep, where any are wanted.
     pub pictures: Option<usize>,
+}
+
+impl Job<'_> {
+    /// Where the span ends, by the headers and by what is wanted.
+    pub fn declared_end(&self) -> Option<f64> {
+        let ends = [self.info.duration, self.span.end];
+        ends.into_iter().flatten().map(|end| end.0).reduce(f64::min)
+    }
+
+    /// Whether the span is longer than one window, as far as the headers tell.
+    pub fn is_long(&self) -> bool {
+        self.declared_end().is_some_and(|end| end - self.span.start.0 > Cutter::WHOLE.0 + ROUNDING)
+    }
 }
 
 /// Goes over a recording once and hands its clips to `take`, in the order of time.
@@ -128,8 +147,8 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 /// Decodes the sound and cuts it into windows.
 fn listen(job: &Job<'_>, windows: &Sender<Heard>, meter: &Meter) -> Result<Summary, affekt_media::Error> {
-    let mut cutter = Cutter::new(job.span.start);
-    let mut several = false;
+    let mut cutter = Cutter::new(job.span.start).of_long(job.is_long());
+    let mut several = job.is_long();
     let mut start = Instant::now();
     let summary = stream(job.path, job.span, Want::AUDIO, |piece| {
         let Piece::Sound { samples, .. } = piece else { return ControlFlow::Continue(()) };
@@ -224,6 +243,7 @@ fn conclude(
     let failed = failures.iter().map(|(track, error)| failed_stream(job.info, *track, error));
     warnings.extend(failed);
     warnings.extend(summaries.iter().flat_map(|summary| &summary.warnings).map(ToString::to_string));
+    warnings.extend(ends_early(&summaries));
     let end = summaries.iter().filter_map(|summary| summary.span.end).map(|end| end.0).fold(0.0, f64::max);
     warnings.extend(cut_short(job, &summaries, end).map(|warning| warning.to_string()));
     // Damage of the container shows in both passes.
@@ -251,15 +271,27 @@ fn failed_stream(info: &MediaInfo, track: Track, error: &affekt_media::Error) ->
     if let affekt_media::Error::BadSpan { duration, .. } = error {
         return format!("the {track} ends at {duration}, before the span begins");
     }
+    // What the pass found is a sentence about this stream already.
+    if let affekt_media::Error::Decode { reason, .. } = error {
+        return reason.clone();
+    }
     let codec = match track {
         Track::Audio => info.audio.as_ref().map(|audio| audio.codec.clone()),
         Track::Video => info.video.as_ref().map(|video| video.codec.clone()),
     };
-    let reason = match error {
-        affekt_media::Error::Decode { reason, .. } => reason.clone(),
-        error => error.to_string(),
-    };
+    let reason = error.to_string();
     Warning::Undecodable { track, codec: codec.unwrap_or_default(), reason }.to_string()
+}
+
+/// Whether one of the two streams, sound and picture, is over long before the other.
+fn ends_early(summaries: &[Summary]) -> Option<String> {
+    let [sound, picture] = summaries else { return None };
+    let (sound, picture) = (sound.span.end?.0, picture.span.end?.0);
+    let (track, end, after) =
+        if sound < picture { (Track::Audio, sound, picture) } else { (Track::Video, picture, sound) };
+    let (end, missing) = (Seconds(end), Seconds(after - end));
+    (missing.0 > ENDS_EARLY)
+        .then(|| format!("the {track} ends at {end}, {missing} before the rest: it counts as absent there"))
 }
 
 /// Whether both streams end before the header says.
@@ -278,10 +310,13 @@ impl Clip {
 }
 
 /// How much of each window is speech, without decoding the picture: what a text without times is divided by.
-pub fn speech(path: &Path, span: Span) -> Result<Vec<Seconds>, Error> {
-    let mut cutter = Cutter::new(span.start);
+///
+/// # Errors
+/// Those of [`stream`].
+pub fn speech(job: &Job<'_>) -> Result<Vec<Seconds>, Error> {
+    let mut cutter = Cutter::new(job.span.start).of_long(job.is_long());
     let mut speech = Vec::new();
-    stream(path, span, Want::AUDIO, |piece| {
+    stream(job.path, job.span, Want::AUDIO, |piece| {
         if let Piece::Sound { samples, .. } = piece {
             speech.extend(cutter.push(samples).iter().map(|window| window.speech));
         }

@@ -150,7 +150,11 @@ impl Tally {
     /// What was heard.
     pub fn audio(&self) -> Audio {
         let Sound { seconds, audible } = self.sound;
-        Audio { present: seconds > 0.0, silent: seconds > 0.0 && !audible, seconds: Seconds(seconds) }
+        Audio {
+            present: seconds > 0.0,
+            silent: seconds > 0.0 && !audible,
+            seconds: Seconds(seconds).rounded(),
+        }
     }
 
     /// The generated text of all windows; its score is that of a token.

@@ -7,7 +7,7 @@ use affekt_faces::{FaceDetector, FaceTrack, Tracker};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::clock::Meter;
-use super::recording::{Clip, Heard, Job};
+use super::recording::{Clip, Heard, Job, ROUNDING};
 use super::sampler::{Sampler, Snapshot};
 use crate::Error;
 use crate::windows::{Cutter, Window};
@@ -82,10 +82,7 @@ impl Watcher {
         receiver: Receiver<Sight>,
         sampler: Option<Sampler>,
     ) -> Self {
-        let declared = job.info.duration.map(|duration| duration.0);
-        let wanted = job.span.end.map(|end| end.0);
-        // The smaller of the two, where both are known.
-        let declared = declared.into_iter().chain(wanted).reduce(f64::min);
+        let declared = job.declared_end();
         let sights = Sights { receiver, carried: None, end: None };
         Self { heard, sights, reached: job.span.start.0, declared, index: 0, sampler }
     }
@@ -112,9 +109,9 @@ impl Watcher {
     fn next_stretch(&mut self) -> Option<Stretch> {
         let Ok(Heard { window, several, last }) = self.heard.recv() else { return self.silent_stretch() };
         let (start, end) = (window.span.start.0, window.span.end.map_or(f64::INFINITY, |end| end.0));
-        let most = if several { Cutter::MOST } else { Cutter::WHOLE };
+        let most = if several { Cutter::MOST.0 } else { Cutter::WHOLE.0 + ROUNDING };
         // A picture that outlasts the sound belongs to the last window, as far as that may grow.
-        let limit = if last { start + most.0 } else { end };
+        let limit = if last { start + most } else { end };
         Some(Stretch { start, end, limit, heard: Some(window), several, goes_on: !last })
     }
 
@@ -125,9 +122,9 @@ impl Watcher {
         }
         let start = self.reached;
         let rest = self.declared.map(|end| end - start).filter(|rest| *rest > 0.0);
-        let whole = |rest: &f64| self.index == 0 && *rest <= Cutter::WHOLE.0;
+        let whole = |rest: &f64| self.index == 0 && *rest <= Cutter::WHOLE.0 + ROUNDING;
         let (length, limit) = match rest {
-            Some(rest) if whole(&rest) => (rest, Cutter::WHOLE.0),
+            Some(rest) if whole(&rest) => (rest, Cutter::WHOLE.0 + ROUNDING),
             Some(rest) => {
                 let count = (rest / Cutter::MOST.0).ceil();
                 // The last one may grow: headers round.

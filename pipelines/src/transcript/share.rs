@@ -9,9 +9,12 @@ use super::words::words;
 
 /// A border nearer to an end of a cue, as a share of its duration, does not part it.
 ///
-/// So a cue goes whole to the window that holds 80% of it, and the rule looks at one border at a time: whatever the
+/// So a cue of up to 10 s goes whole to the window that holds 80% of it, and the rule looks at one border at a time: whatever the
 /// other windows are, what lies behind a border in one lies before it in none.
 const NEAR: f64 = 0.2;
+
+/// The same in seconds, whichever is less: a cue that lasts for several windows is parted where they are.
+const NEAR_SECONDS: f64 = 2.0;
 
 /// The part of the cue's text that is said in `span`.
 pub fn of(cue: &Cue, span: Span) -> Option<&str> {
@@ -61,9 +64,10 @@ fn part(cue: &Cue, span: Span) -> Part {
 fn border(cue: &Cue, time: Seconds) -> f64 {
     let duration = cue.end.0 - cue.start.0;
     if duration > 0.0 {
+        let least = NEAR.min(NEAR_SECONDS / duration);
         match (time.0 - cue.start.0) / duration {
-            near if near <= NEAR => 0.0,
-            near if near >= 1.0 - NEAR => 1.0,
+            near if near <= least => 0.0,
+            near if near >= 1.0 - least => 1.0,
             share => share,
         }
     } else {

@@ -115,7 +115,7 @@ fn timestamps_that_jump_by_hours() {
     let folder = tempfile::tempdir().unwrap();
     for (name, hours) in [("half.mkv", 0.5), ("two.mkv", 2.0), ("two.mp4", 2.0), ("day.mkv", 24.0)] {
         let json = judged(&jumping(folder.path(), name, hours), &[], ORDINARY);
-        let told = warns(&json, &["gaps"]) || warns(&json, &["the file ends at"]);
+        let told = warns(&json, &["gap"]) || warns(&json, &["the file ends at"]);
         assert!(told, "{name}: {json}");
     }
 }

@@ -81,6 +81,9 @@ struct Box {
     interpolated: bool,
 }
 
+/// Crops of each track that are kept to be drawn, at least.
+const CROPS: usize = 40;
+
 /// Runs the command.
 pub fn run(flags: &cli::Faces, global: &Global) -> ExitCode {
     let mut search = match Search::new(flags) {
@@ -134,8 +137,10 @@ impl<'f> Search<'f> {
         if let Some(folder) = &flags.draw {
             Album::make_folder(folder).map_err(|error| failed(folder, error.into()))?;
         }
-        let (pictures, videos) = match &flags.yunet {
-            Some(weights) => yunets(weights).map_err(|error| failed(weights, error))?,
+        let (pictures, videos) = match flags.detector.yunet() {
+            Some((weights, namer)) => {
+                yunets(&weights).map_err(|source| failed(&weights, Error::named_by(namer, source)))?
+            }
             None => rustfaces().map_err(|error| failed(Path::new("rustface"), error))?,
         };
         Ok(Self { pictures, videos, folder: flags.draw.as_deref(), drawn: HashSet::new() })
@@ -223,7 +228,7 @@ fn follow(
     album: &mut Album,
     progress: &Progress,
 ) -> Result<FaceTrack, Error> {
-    let mut tracker = Tracker::new(detector);
+    let mut tracker = Tracker::new(detector).keeping(CROPS);
     for (done, frame) in (1..).zip(frames) {
         album.see(&frame);
         tracker.push(frame)?;

@@ -28,7 +28,7 @@ fn named(bundle: Option<&str>) -> Vec<String> {
 }
 
 /// Bytes as people read them.
-fn size(bytes: Option<u64>) -> String {
+pub fn size(bytes: Option<u64>) -> String {
     let Some(bytes) = bytes else { return "-".into() };
     let (mut number, mut unit) = (bytes as f64, "B");
     for larger in ["kB", "MB", "GB"] {

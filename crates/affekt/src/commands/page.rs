@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 /// Where the page goes.
 pub struct Target {
     path: PathBuf,
-    /// The file that will take its place; `None` for what is no regular file, such as a pipe.
-    draft: Option<NamedTempFile>,
+    /// Whether it is no regular file but a pipe or a device, which is written to as it is.
+    special: bool,
 }
 
 /// A page that cannot be written.
@@ -42,36 +42,47 @@ impl Explain for Unwritable {
 }
 
 impl Target {
-    /// Prepares to write `path`, so that a folder that is not there shows before the work and not after it.
+    /// Looks whether `path` can be written, so that a folder that is not there shows before the work and not after it.
     pub fn open(path: &Path) -> Result<Self, Unwritable> {
-        let failed = |source| Unwritable { path: path.into(), source };
-        let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let special = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let target = Self { path: path.into(), special };
         if path.is_dir() {
-            return Err(failed(io::ErrorKind::IsADirectory.into()));
+            return Err(target.unwritable(io::ErrorKind::IsADirectory.into()));
         }
-        if is_special {
-            return Ok(Self { path: path.into(), draft: None });
+        if !special {
+            target.draft()?;
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(target)
+    }
+
+    /// A file beside the target, gone when dropped.
+    fn draft(&self) -> Result<NamedTempFile, Unwritable> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut draft = tempfile::Builder::new();
         draft.prefix(".affekt-").suffix(".html");
-        let draft = readable(&mut draft).tempfile_in(folder).map_err(failed)?;
-        Ok(Self { path: path.into(), draft: Some(draft) })
+        let draft = readable(&mut draft).tempfile_in(folder.unwrap_or(Path::new(".")));
+        // The error of the draft names the draft.
+        draft.map_err(|error| self.unwritable(error.kind().into()))
+    }
+
+    fn unwritable(&self, source: io::Error) -> Unwritable {
+        Unwritable { path: self.path.clone(), source }
     }
 
     /// Writes the page; returns where it is.
     pub fn write(self, entries: Vec<Entry>) -> Result<PathBuf, Unwritable> {
-        let Self { path, draft } = self;
         let html = page(entries).html();
-        let written = match draft {
-            Some(mut draft) => draft
+        let written = if self.special {
+            fs::write(&self.path, html)
+        } else {
+            let mut draft = self.draft()?;
+            draft
                 .write_all(html.as_bytes())
-                .and_then(|()| draft.persist(&path).map(|_| ()).map_err(|error| error.error)),
-            None => fs::write(&path, html),
+                .and_then(|()| draft.persist(&self.path).map(|_| ()).map_err(|error| error.error))
         };
         match written {
-            Ok(()) => Ok(path),
-            Err(source) => Err(Unwritable { path, source }),
+            Ok(()) => Ok(self.path),
+            Err(source) => Err(self.unwritable(source)),
         }
     }
 }

@@ -67,14 +67,26 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
     let span = Span::new(flags.start, flags.end)
         .map_err(|bad| failed(setting("--start, --end", bad.to_string())))?;
     let words = words(flags.transcript.as_deref(), inputs).map_err(failed)?;
-    let report = flags.report.as_deref().map(Target::open).transpose().map_err(failed)?;
+    let report = flags.report.as_deref().map(|path| target(path, inputs)).transpose()?;
     let predictor = Predictor::load(&flags.models, &flags.device);
-    let predictor = match &flags.yunet {
-        Some(weights) => predictor.and_then(|predictor| predictor.with_yunet(weights)),
+    let predictor = match flags.detector.yunet() {
+        Some((weights, namer)) => predictor.and_then(|predictor| {
+            predictor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))
+        }),
         None => predictor,
     };
     let predictor = predictor.map_err(failed)?;
     Ok(Run { predictor, span, words, report, loading: Seconds(started.elapsed().as_secs_f64()) })
+}
+
+/// Where the page goes: never over a recording, which a shell's `--report *.wav` would name.
+fn target(path: &Path, inputs: &Inputs) -> Result<Target, Failed> {
+    let is_input = inputs.entries.iter().flatten().any(|input| inputs::are_same(input, path));
+    if is_input || (path.exists() && Kinds::Media.include(path)) {
+        let reason = format!("{} is a recording, and the page would take its place", path.display());
+        return Err(failed(setting("--report", reason)));
+    }
+    Target::open(path).map_err(failed)
 }
 
 fn setting(name: &str, reason: impl Into<String>) -> Error {

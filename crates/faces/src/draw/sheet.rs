@@ -131,7 +131,8 @@ fn ticks(sheet: &mut RgbImage, y: usize, width: usize, track: &FaceTrack) {
 /// Crops spread evenly over the frames that have one, two rows at most, with their times below.
 fn crops(page: &mut Page, track: &FaceTrack) {
     let seen = track.faces.iter().zip(&track.times);
-    let faces: Vec<_> = seen.filter_map(|(face, time)| Some((face.as_ref()?, time))).collect();
+    let seen = seen.filter_map(|(face, time)| Some((face.as_ref()?, time)));
+    let faces: Vec<_> = seen.filter(|(face, _)| face.crop.width > 0).collect();
     let count = faces.len().min(2 * CROPS_A_ROW);
     for row in (0..count).collect::<Vec<_>>().chunks(CROPS_A_ROW) {
         let y = page.extend(CROP_SIZE + STRIP + GAP);

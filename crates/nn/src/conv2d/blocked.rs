@@ -1,5 +1,6 @@
 //! The convolution on the CPU: blocks of windows times panels of weights.
 
+use crate::vectorised::vectorised;
 use std::cell::RefCell;
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -114,7 +115,7 @@ impl Run<'_> {
                     });
                 }
             }
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || self.finish(&task.places, first, &sums[..count * width], width, out),
             );

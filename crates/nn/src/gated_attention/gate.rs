@@ -1,7 +1,7 @@
 //! How much of the position bias each query of each head takes.
 
+use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor, bail};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
@@ -49,7 +49,7 @@ impl Gate {
         };
         let mut gates = vec![0f32; batch * frames * heads];
         gates.par_chunks_mut(heads).zip(numbers.par_chunks(width)).with_min_len(16).for_each(|(gates, x)| {
-            Arch::new().dispatch(
+            vectorised(
                 #[inline(always)]
                 || {
                     for ((to, x), constant) in gates.iter_mut().zip(x.chunks_exact(head)).zip(&*constant) {

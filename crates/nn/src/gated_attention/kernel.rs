@@ -1,10 +1,10 @@
 //! Attention on the CPU in f32.
 
+use crate::vectorised::vectorised;
 use std::cell::RefCell;
 use std::ops::Range;
 
 use candle_core::{Result, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, Shared};
@@ -124,11 +124,11 @@ impl Clip<'_> {
         unsafe { multiply(rows, keys, scores.as_mut_ptr(), frames) };
         // The distance of the first key to query 0 stands behind those of all later queries.
         let last = bias.len() - frames;
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 let rows = scores.chunks_exact_mut(frames).zip(&mut scratch.scales);
-                for (query, (scores, scale)) in queries.zip(rows) {
+                for (query, (scores, scale)) in queries.clone().zip(rows) {
                     let gate = self.gates[query * self.heads + head];
                     *scale = 1. / weights(scores, &bias[last - query..][..frames], gate);
                 }

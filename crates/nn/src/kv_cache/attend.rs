@@ -1,7 +1,7 @@
 //! Attention of one new position over a cache.
 
+use crate::vectorised::vectorised;
 use candle_core::{DType, Device, Result, Storage, Tensor, bail};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{KvCache, Layer};
@@ -69,9 +69,12 @@ impl Layer {
                 let (row, head) = (unit / kv_heads, unit % kv_heads);
                 let mut weights = vec![0f32; self.len];
                 for (mixed, query) in mixed.chunks_exact_mut(head_dim).zip(queries.chunks_exact(head_dim)) {
-                    Arch::new().dispatch(|| {
-                        one_head(&memories, &paths[row], (head, kv_heads), query, &mut weights, mixed);
-                    });
+                    vectorised(
+                        #[inline(always)]
+                        || {
+                            one_head(&memories, &paths[row], (head, kv_heads), query, &mut weights, mixed);
+                        },
+                    );
                 }
             },
         );

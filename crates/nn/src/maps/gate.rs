@@ -1,7 +1,7 @@
 //! Maps times gates.
 
+use crate::vectorised::vectorised;
 use candle_core::{D, Result, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{Filled, View, filled, larger, on_cpu, places, readable, relu};
@@ -37,7 +37,12 @@ pub fn scale_channels(x: &Tensor, gate: &Tensor) -> Result<(Tensor, Tensor)> {
         filled(b * h * w * c, |out| {
             let rows = out.par_chunks_exact_mut(w * c).zip(pooled.par_chunks_exact_mut(w * 2)).enumerate();
             let rows = rows.with_min_len(h);
-            rows.for_each(|(index, (out, pooled))| Arch::new().dispatch(|| row(index, out, pooled)));
+            rows.for_each(|(index, (out, pooled))| {
+                vectorised(
+                    #[inline(always)]
+                    || row(index, out, pooled),
+                );
+            });
         })
     };
     let product = Tensor::from_vec(product, (b, h, w, c), x.device())?.to_dtype(x.dtype())?;

@@ -1,7 +1,7 @@
 //! Maxima and means over places.
 
+use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor};
-use pulp::Arch;
 use rayon::prelude::*;
 
 use super::{Filled, View, larger, on_cpu, places, readable};
@@ -77,20 +77,26 @@ fn reduce(x: &Tensor, maxima: bool) -> Result<Tensor> {
     let (means, tops) = out.split_at_mut(b * c);
     let places = || (0..h).flat_map(|y| (0..w).map(move |x| (y, x)));
     let sum = |(map, out): (usize, &mut [f32])| {
-        Arch::new().dispatch(|| {
-            for (y, x) in places() {
-                out.iter_mut().zip(view.at(map, y, x)).for_each(|(sum, x)| *sum += x);
-            }
-            out.iter_mut().for_each(|sum| *sum /= (h * w) as f32);
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                for (y, x) in places() {
+                    out.iter_mut().zip(view.at(map, y, x)).for_each(|(sum, x)| *sum += x);
+                }
+                out.iter_mut().for_each(|sum| *sum /= (h * w) as f32);
+            },
+        );
     };
     let top = |(map, out): (usize, &mut [f32])| {
-        Arch::new().dispatch(|| {
-            out.copy_from_slice(view.at(map, 0, 0));
-            for (y, x) in places() {
-                out.iter_mut().zip(view.at(map, y, x)).for_each(|(best, &x)| *best = larger(*best, x));
-            }
-        });
+        vectorised(
+            #[inline(always)]
+            || {
+                out.copy_from_slice(view.at(map, 0, 0));
+                for (y, x) in places() {
+                    out.iter_mut().zip(view.at(map, y, x)).for_each(|(best, &x)| *best = larger(*best, x));
+                }
+            },
+        );
     };
     rayon::join(
         || means.par_chunks_exact_mut(c).enumerate().for_each(sum),

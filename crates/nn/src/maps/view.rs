@@ -1,9 +1,9 @@
 //! Numbers of tensors on the CPU.
 
+use crate::vectorised::vectorised;
 use std::mem::MaybeUninit;
 
 use candle_core::{DType, Layout, Result, Storage, Tensor, bail};
-use pulp::Arch;
 use rayon::prelude::*;
 
 /// Whether the kernels for the CPU take `x`.
@@ -94,7 +94,7 @@ pub(crate) unsafe fn places(
     place: impl Fn(usize, usize, usize, &mut Filled) + Sync,
 ) -> Vec<f32> {
     let row = |(index, out): (usize, &mut Filled)| {
-        Arch::new().dispatch(
+        vectorised(
             #[inline(always)]
             || {
                 for (column, out) in out.chunks_exact_mut(c).enumerate() {

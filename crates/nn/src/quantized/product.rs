@@ -1,5 +1,6 @@
 //! Products with a quantised weight.
 
+use crate::vectorised::vectorised;
 use gemm::{Parallelism, gemm};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -105,7 +106,7 @@ fn many(x: &[f32], weight: Weight, restored: &mut Vec<f32>, out: &mut [f32]) {
     let rows = x.len() / weight.inputs;
     let outputs = out.len() / rows;
     restored.resize(outputs * weight.inputs, 0.0);
-    Arch::new().dispatch(
+    vectorised(
         #[inline(always)]
         || weight.format.restore(weight.bytes, restored),
     );

@@ -10,6 +10,7 @@ pub struct Columns {
     pub video: Option<usize>,
     pub clip: Option<usize>,
     pub start: Option<usize>,
+    pub end: Option<usize>,
     pub label: usize,
     pub split: Option<usize>,
     /// Whether the labels are rounded ones.
@@ -22,7 +23,8 @@ impl Columns {
         let failed = |reason: String| Error::Columns { path: path.into(), found: found.to_vec(), reason };
         let column = |names: &[&str]| {
             let named = |name: &&str| found.iter().position(|column| column.eq_ignore_ascii_case(name));
-            let twice = |name: &&&str| found.iter().filter(|column| column.eq_ignore_ascii_case(name)).count() > 1;
+            let twice =
+                |name: &&&str| found.iter().filter(|column| column.eq_ignore_ascii_case(name)).count() > 1;
             match names.iter().find(twice) {
                 Some(name) => Err(failed(format!("{name} is there twice"))),
                 None => Ok(names.iter().find_map(named)),
@@ -39,7 +41,8 @@ impl Columns {
         let Some(label) = exact.or(column(&["label7"])?) else {
             return Err(failed("one needs label".into()));
         };
-        Ok(Self { id, video, clip, start, label, split: column(&["split", "mode"])?, rounded: exact.is_none() })
+        let (end, split) = (column(&["end"])?, column(&["split", "mode"])?);
+        Ok(Self { id, video, clip, start, end, label, split, rounded: exact.is_none() })
     }
 }
 

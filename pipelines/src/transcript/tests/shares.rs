@@ -27,6 +27,17 @@ fn a_cue_between_windows_is_divided() {
 }
 
 #[test]
+fn a_cue_of_many_windows_gives_each_its_time() {
+    let text = "word ".repeat(600);
+    let transcript = timed(&[(0.0, 600.0, text.trim())]);
+    for start in (0..600).step_by(15).map(f64::from) {
+        let words = transcript.words_for(span(start, start + 15.0)).map_or(0, |text| text.split(' ').count());
+        // A word a second; next to an end of the cue a border may lie up to 2 s off.
+        assert!((13..=17).contains(&words), "{words} words from {start} s");
+    }
+}
+
+#[test]
 fn an_instant_goes_to_the_window_that_contains_it() {
     for end in [5.0, 3.0] {
         let transcript = timed(&[(5.0, end, "now then")]);
