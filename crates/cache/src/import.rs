@@ -55,7 +55,7 @@ struct Source {
 }
 
 /// Takes every `ID.npy` of `folder` into `cache`, under the recipe that `description` and the digest of the files make: see
-/// [`spec`]. What is there already is skipped. Each file that is taken is an input for `reporter`.
+/// `spec`. What is there already is skipped. Each file that is taken is an input for `reporter`.
 pub fn import(
     cache: &Path,
     folder: &Path,

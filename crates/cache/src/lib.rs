@@ -6,7 +6,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`store`] | [`Store`]: all shards of one feature, and where each clip lies |
-//! | [`folders`] | [`Folder`]: the features of a cache, side by side |
+//! | [`mod@folders`] | [`Folder`]: the features of a cache, side by side |
 //! | [`writer`] | [`ShardWriter`]: clips into one new shard, atomically |
 //! | [`shard`] | [`Shard`]: one shard, memory-mapped, read in any order |
 //! | [`clip`] | [`Clip`], [`Facts`], [`Status`], [`Mask`]: what a shard tells of each clip |
