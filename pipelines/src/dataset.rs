@@ -40,7 +40,7 @@ pub use error::Error;
 pub use folds::Folds;
 pub use labels::Labels;
 #[cfg(feature = "media")]
-pub use probe::durations;
+pub use probe::{Prober, durations};
 pub use problem::{Kind, Problem, Severity};
 
 /// Part of a dataset that a clip belongs to.

@@ -10,6 +10,7 @@
 //! | [`transcript`] | words from the command line or a file, for a span of time |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
 //! | `predict` | a media file in, its valence out (feature `media`) |
+//! | `isolate` | media work in processes of their own (feature `media`) |
 //! | `finder` | what finds faces (feature `media`) |
 //! | [`device`] | `auto`, `cpu`, `cuda:1` |
 //! | [`error`] | [`Error`] |
@@ -20,6 +21,8 @@ pub mod error;
 pub mod features;
 #[cfg(feature = "media")]
 pub mod finder;
+#[cfg(feature = "media")]
+pub mod isolate;
 pub mod networks;
 #[cfg(feature = "media")]
 pub mod predict;

@@ -11,3 +11,5 @@ mod page;
 #[cfg(feature = "media")]
 pub mod predict;
 pub mod run;
+#[cfg(feature = "media")]
+pub mod worker;

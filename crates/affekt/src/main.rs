@@ -38,6 +38,8 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
+        #[cfg(feature = "media")]
+        Command::Worker => commands::worker::run(),
         Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

@@ -1,9 +1,9 @@
 //! What every error of affekt can say about itself beyond its message.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The kind of an error, for programs; the message is for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// No file there.

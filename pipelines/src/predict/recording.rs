@@ -271,15 +271,18 @@ fn failed_stream(info: &MediaInfo, track: Track, error: &affekt_media::Error) ->
     if let affekt_media::Error::BadSpan { duration, .. } = error {
         return format!("the {track} ends at {duration}, before the span begins");
     }
-    // What the pass found is a sentence about this stream already.
-    if let affekt_media::Error::Decode { reason, .. } = error {
-        return reason.clone();
-    }
+    let reason = match error {
+        // What the pass found may be a sentence about this stream already.
+        affekt_media::Error::Decode { reason, .. } if reason.starts_with(&format!("the {track}")) => {
+            return reason.clone();
+        }
+        affekt_media::Error::Decode { reason, .. } => reason.clone(),
+        error => error.to_string(),
+    };
     let codec = match track {
         Track::Audio => info.audio.as_ref().map(|audio| audio.codec.clone()),
         Track::Video => info.video.as_ref().map(|video| video.codec.clone()),
     };
-    let reason = error.to_string();
     Warning::Undecodable { track, codec: codec.unwrap_or_default(), reason }.to_string()
 }
 

@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+#[cfg(feature = "media")]
+use affekt_pipelines::dataset::Prober;
 use affekt_pipelines::dataset::inventory::summary::Part;
 use affekt_pipelines::dataset::inventory::{Durations, Inventory, take};
-use affekt_pipelines::dataset::{Error, Manifest, Problem, Severity, Source, Split};
+use affekt_pipelines::dataset::{Manifest, Problem, Severity, Source, Split};
+use affekt_report::Failure;
 use serde::Serialize;
 
 use crate::cli::{self, Global};
@@ -30,8 +33,8 @@ pub fn run(flags: &cli::Inventory, global: &Global) -> ExitCode {
     let (root, labels) = (root.as_deref(), labels.as_deref());
     let inventory = match of(&Source { dataset, root, labels }, flags, global) {
         Ok(inventory) => inventory,
-        Err(error) => {
-            output::failed(dataset, &error, global.json);
+        Err(failure) => {
+            output::failure(&failure, global.json);
             return ExitCode::FAILURE;
         }
     };
@@ -45,25 +48,27 @@ pub fn run(flags: &cli::Inventory, global: &Global) -> ExitCode {
     if off { ExitCode::from(2) } else { ExitCode::SUCCESS }
 }
 
-fn of(source: &Source, flags: &cli::Inventory, global: &Global) -> Result<Inventory, Error> {
-    let manifest = Manifest::read(source)?;
-    Ok(take(&manifest, &durations(&manifest, flags, global)))
+fn of(source: &Source, flags: &cli::Inventory, global: &Global) -> Result<Inventory, Failure> {
+    let manifest = Manifest::read(source).map_err(|error| Failure::new(source.dataset, &error))?;
+    let durations = durations(&manifest, flags, global)?;
+    Ok(take(&manifest, &durations))
 }
 
 #[cfg(feature = "media")]
-fn durations(manifest: &Manifest, flags: &cli::Inventory, global: &Global) -> Durations {
+fn durations(manifest: &Manifest, flags: &cli::Inventory, global: &Global) -> Result<Durations, Failure> {
     if flags.no_probe {
-        return Durations::new();
+        return Ok(Durations::new());
     }
+    let pool = super::worker::pool().map_err(|error| Failure::new(&flags.dataset, &error))?;
     let progress = crate::progress::Progress::new(global);
-    let durations = affekt_pipelines::dataset::durations(manifest, &progress);
+    let durations = affekt_pipelines::dataset::durations(manifest, Prober::Isolated(&pool), &progress);
     progress.clear();
-    durations
+    Ok(durations)
 }
 
 #[cfg(not(feature = "media"))]
-fn durations(_manifest: &Manifest, _flags: &cli::Inventory, _global: &Global) -> Durations {
-    Durations::new()
+fn durations(_manifest: &Manifest, _flags: &cli::Inventory, _global: &Global) -> Result<Durations, Failure> {
+    Ok(Durations::new())
 }
 
 /// The table and the problems for people.
