@@ -10,6 +10,7 @@ mod faces;
 mod guarded;
 mod inputs;
 mod inventory;
+mod isolated;
 mod long;
 mod models;
 mod run;

@@ -65,10 +65,6 @@ pub enum Command {
     },
     /// The man page (roff), on stdout.
     Man,
-    /// Opens media files for another affekt, which asks through stdin.
-    #[cfg(feature = "media")]
-    #[command(hide = true)]
-    Worker,
 }
 
 /// What `models` does.

@@ -17,6 +17,10 @@ use clap::{CommandFactory, Parser};
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    #[cfg(feature = "media")]
+    if commands::worker::is_meant() {
+        return commands::worker::run();
+    }
     match Cli::try_parse() {
         Ok(cli) => output::ended(execute(cli)),
         Err(told) => usage(&told),
@@ -38,8 +42,6 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        #[cfg(feature = "media")]
-        Command::Worker => commands::worker::run(),
         Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

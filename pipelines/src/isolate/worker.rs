@@ -66,9 +66,11 @@ impl Worker {
     /// Limits its memory. Data, not addresses: threads and allocators reserve many addresses that they never use.
     #[cfg(target_os = "linux")]
     fn bound(&self, memory: Option<u64>) -> io::Result<()> {
-        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
         let Some(memory) = memory else { return Ok(()) };
-        let limit = Rlimit { current: Some(memory), maximum: Some(memory) };
+        // This process may have less already, and cannot give more than it has.
+        let most = getrlimit(Resource::Data).maximum.map_or(memory, |most| most.min(memory));
+        let limit = Rlimit { current: Some(most), maximum: Some(most) };
         prlimit(Some(Pid::from_child(&self.child)), Resource::Data, limit)?;
         Ok(())
     }

@@ -1,11 +1,21 @@
 //! `affekt worker`: opens media files for another affekt, so that none of them can end it.
+//!
+//! No command for people, so none of [`crate::cli`]: completions would offer even one that help hides.
 
 use std::io::{stdin, stdout};
 use std::process::ExitCode;
 
 use affekt_pipelines::isolate::{Error, Pool, Program, Settings, answer, serve};
 
-/// Runs the command; the process ends with its stdin.
+/// The only argument of a worker.
+const ARGUMENT: &str = "worker";
+
+/// Whether this process is one.
+pub fn is_meant() -> bool {
+    std::env::args_os().skip(1).eq([ARGUMENT])
+}
+
+/// Answers; the process ends with its stdin.
 pub fn run() -> ExitCode {
     match serve(stdin(), stdout(), answer) {
         Ok(()) => ExitCode::SUCCESS,
@@ -21,5 +31,5 @@ pub fn run() -> ExitCode {
 pub fn pool() -> Result<Pool, Error> {
     let path = std::env::current_exe()
         .map_err(|error| Error::NotStarted { program: "affekt".into(), reason: error.to_string() })?;
-    Pool::start(Program { path, arguments: vec!["worker".into()] }, Settings::default())
+    Pool::start(Program { path, arguments: vec![ARGUMENT.into()] }, Settings::default())
 }
