@@ -16,6 +16,7 @@ Next, with a video of your own (`cargo run --release -p affekt --` stands for `a
   affekt predict VIDEO                           from voice and face alone
   affekt predict VIDEO --transcript @WORDS.txt   and with the words
   affekt predict VIDEO --json                    the same as one JSON object
+  affekt predict VIDEO --report PAGE.html        and as a page to look at
   affekt faces VIDEO --draw FOLDER               look at the face that was found
   affekt doctor                                  what this machine can do
 The book starts at docs/src/index.md.";
