@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use crate::sighting::Sighting;
 use crate::speaker::{Face, FaceTrack, Mark, TrackSummary};
 use crate::track::{HELD_BYTES, Held};
-use crate::{Detection, Rect, align, crop};
+use crate::{Detection, Rect, Sampling, align, crop};
 
 /// Least overlap (IoU) of a detection with the last one of its track. Between key frames a quickly turning head keeps
 /// 0.2; faces of two people side by side have none.
@@ -46,32 +46,24 @@ struct Track {
 /// Which faces of a track keep their crop: all, or some at even distances.
 #[derive(Clone, Copy)]
 pub(crate) struct Crops {
-    /// Fewer than twice so many are kept.
-    wanted: usize,
-    /// Positions that are no multiple of this have none.
-    stride: usize,
+    sampling: Sampling,
     kept: usize,
 }
 
 impl Crops {
     pub(crate) fn about(wanted: usize) -> Self {
-        Self { wanted: wanted.max(1), stride: 1, kept: 0 }
-    }
-
-    fn wants(&self, position: usize) -> bool {
-        position.is_multiple_of(self.stride)
+        Self { sampling: Sampling::new(wanted), kept: 0 }
     }
 
     /// Counts the crop at `position` in, and takes every second one out where there are too many.
     fn count(&mut self, position: usize, faces: &mut [(usize, Face)]) {
-        self.kept += usize::from(self.wants(position));
-        if self.kept < self.wanted.saturating_mul(2) {
+        self.kept += usize::from(self.sampling.chooses(position));
+        if !self.sampling.thins(self.kept) {
             return;
         }
-        self.stride *= 2;
         self.kept = 0;
         for (position, face) in faces {
-            if self.wants(*position) {
+            if self.sampling.chooses(*position) {
                 self.kept += 1;
             } else {
                 face.crop = RgbImage::black(0, 0);
@@ -295,7 +287,7 @@ impl Track {
             let frame = held.frame(position);
             let between = from.filter(|_| position < to.position);
             let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
-            (at, face(frame, &at, between.is_some(), self.crops.wants(position)))
+            (at, face(frame, &at, between.is_some(), self.crops.sampling.chooses(position)))
         });
         for (at, face) in sightings.collect::<Vec<_>>() {
             let frame = held.frame(at.position);

@@ -11,6 +11,7 @@
 //! | [`mod@crop`] | the crop of a box |
 //! | [`mod@align`] | the crop of five landmarks |
 //! | [`mod@resize`] | Pillow's resize, to the byte |
+//! | [`sampling`] | [`Sampling`]: a few of many, at even distances |
 //! | [`still`] | [`read_image`], [`write_image`], [`jpeg()`] |
 //! | [`draw`] | [`Album`]: pictures and a contact sheet to judge a track by |
 //! | [`error`] | [`Error`] |
@@ -24,6 +25,7 @@ pub mod error;
 mod follow;
 pub mod geometry;
 pub mod resize;
+pub mod sampling;
 pub mod seeta;
 mod sighting;
 pub mod speaker;
@@ -38,6 +40,7 @@ pub use draw::Album;
 pub use error::Error;
 pub use geometry::{Landmarks, Point, Rect};
 pub use resize::resize;
+pub use sampling::Sampling;
 pub use seeta::RustFace;
 pub use speaker::{Face, FaceTrack, Mark, TrackSummary};
 pub use still::{jpeg, read_image, write_image};

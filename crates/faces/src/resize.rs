@@ -131,6 +131,19 @@ pub fn preview(image: &RgbImage, width: usize, height: usize) -> RgbImage {
     preview_part(image, (0.0, 0.0, image.width as f64, image.height as f64), width, height)
 }
 
+/// `image` with no side longer than `longest` pixels, and its pixels per pixel of `image`; `None` for one without pixels.
+/// None is enlarged.
+pub fn reduced(image: &RgbImage, longest: usize) -> Option<(RgbImage, f32)> {
+    let (width, height) = (image.width, image.height);
+    if width.min(height) == 0 {
+        return None;
+    }
+    let scale = (longest as f32 / width.max(height) as f32).min(1.0);
+    let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
+    let small = if scale < 1.0 { preview(image, size(width), size(height)) } else { image.clone() };
+    Some((small, scale))
+}
+
 /// The part of `image` from `left`, `top` on, `across` wide and `down` high, as a picture of `width` x `height` pixels;
 /// fast. The part may lie between pixels, but not beyond the picture, where it is black.
 pub(crate) fn preview_part(

@@ -1,8 +1,8 @@
 //! Frames kept for the page: a few, spread evenly over a recording of unknown length, reduced as they stream by.
 
 use affekt_core::{Frame, RgbImage, Seconds};
-use affekt_faces::resize::preview;
-use affekt_faces::{FaceTrack, Rect};
+use affekt_faces::resize::reduced;
+use affekt_faces::{FaceTrack, Rect, Sampling};
 
 /// Longest side of a kept frame, in pixels.
 const LONGEST: usize = 480;
@@ -27,8 +27,7 @@ pub struct Snapshot {
 
 /// Keeps snapshots while frames stream by.
 pub struct Sampler {
-    wanted: usize,
-    stride: usize,
+    sampling: Sampling,
     seen: usize,
     kept: Vec<Snapshot>,
 }
@@ -36,26 +35,21 @@ pub struct Sampler {
 impl Sampler {
     /// Keeps `wanted` frames, where there are so many.
     pub fn new(wanted: usize) -> Self {
-        Self { wanted: wanted.max(1), stride: 1, seen: 0, kept: Vec::new() }
+        Self { sampling: Sampling::new(wanted), seen: 0, kept: Vec::new() }
     }
 
     /// Takes a look at the next frame, number `in_window` of its window.
     pub fn see(&mut self, in_window: usize, frame: &Frame) {
         let position = self.seen;
         self.seen += 1;
-        let (width, height) = (frame.image.width, frame.image.height);
-        if !position.is_multiple_of(self.stride) || width.min(height) == 0 {
+        if !self.sampling.chooses(position) {
             return;
         }
-        let scale = (LONGEST as f32 / width.max(height) as f32).min(1.0);
-        let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
-        let image =
-            if scale < 1.0 { preview(&frame.image, size(width), size(height)) } else { frame.image.clone() };
+        let Some((image, scale)) = reduced(&frame.image, LONGEST) else { return };
         let (time, pending) = (frame.time, Some(in_window));
         self.kept.push(Snapshot { time, image, face: None, crop: None, position, pending, scale });
-        if self.kept.len() >= 2 * self.wanted {
-            self.stride *= 2;
-            self.kept.retain(|kept| kept.position.is_multiple_of(self.stride));
+        if self.sampling.thins(self.kept.len()) {
+            self.kept.retain(|kept| self.sampling.chooses(kept.position));
         }
     }
 
@@ -72,7 +66,7 @@ impl Sampler {
 
     /// What was kept, in the order of time: of up to twice as many as are wanted, an even choice.
     pub fn finish(self) -> Vec<Snapshot> {
-        let (kept, wanted) = (self.kept.len(), self.wanted.min(self.kept.len()));
+        let (kept, wanted) = (self.kept.len(), self.sampling.wanted().min(self.kept.len()));
         let chosen = |index: usize| (0..wanted).any(|place| place * kept / wanted == index);
         self.kept.into_iter().enumerate().filter(|(index, _)| chosen(*index)).map(|(_, kept)| kept).collect()
     }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use affekt_core::{Frame, RgbImage, Seconds};
 
 use super::{marks, sheet};
-use crate::resize::preview;
-use crate::{Error, FaceTrack, write_image};
+use crate::resize::{preview, reduced};
+use crate::{Error, FaceTrack, Sampling, write_image};
 
 /// Collects frames while they stream by, evenly spread over a clip of unknown length, and draws what became of them.
 pub struct Album {
-    wanted: usize,
+    sampling: Sampling,
     longest: usize,
-    stride: usize,
     seen: usize,
     samples: Vec<Sample>,
 }
@@ -32,25 +31,20 @@ impl Album {
     /// An album that keeps at least `wanted` frames of a clip that has so many, and fewer than twice as many, reduced
     /// so that no side is longer than `longest` pixels.
     pub fn new(wanted: usize, longest: usize) -> Self {
-        Self { wanted: wanted.max(1), longest: longest.max(1), stride: 1, seen: 0, samples: Vec::new() }
+        Self { sampling: Sampling::new(wanted), longest: longest.max(1), seen: 0, samples: Vec::new() }
     }
 
     /// Shows the album the next frame; call it for every frame that the [`crate::Tracker`] gets.
     pub fn see(&mut self, frame: &Frame) {
         let position = self.seen;
         self.seen += 1;
-        let (width, height) = (frame.image.width, frame.image.height);
-        if !position.is_multiple_of(self.stride) || width == 0 || height == 0 {
+        if !self.sampling.chooses(position) {
             return;
         }
-        let scale = (self.longest as f32 / width.max(height) as f32).min(1.0);
-        let size = |pixels: usize| ((pixels as f32 * scale).round() as usize).max(1);
-        let image =
-            if scale < 1.0 { preview(&frame.image, size(width), size(height)) } else { frame.image.clone() };
+        let Some((image, scale)) = reduced(&frame.image, self.longest) else { return };
         self.samples.push(Sample { position, time: frame.time, image, scale });
-        if self.samples.len() >= 2 * self.wanted {
-            self.stride *= 2;
-            self.samples.retain(|sample| sample.position.is_multiple_of(self.stride));
+        if self.sampling.thins(self.samples.len()) {
+            self.samples.retain(|sample| self.sampling.chooses(sample.position));
         }
     }
 
@@ -116,7 +110,7 @@ mod tests {
             (0..frames).for_each(|index| album.see(&frame(index)));
             let kept: Vec<usize> = album.samples.iter().map(|sample| sample.position).collect();
             assert!(kept.len() >= 12.min(frames) && kept.len() < 24, "{frames}: {}", kept.len());
-            assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == album.stride), "{kept:?}");
+            assert!(kept.windows(2).all(|pair| pair[1] - pair[0] == kept[1] - kept[0]), "{kept:?}");
             assert!(album.samples.iter().all(|sample| (sample.image.width, sample.image.height) == (16, 12)));
         }
     }
