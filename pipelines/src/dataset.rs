@@ -20,7 +20,7 @@ pub mod folds;
 pub mod inventory;
 mod jsonl;
 pub mod labels;
-mod mosei;
+pub(crate) mod mosei;
 #[cfg(feature = "media")]
 mod probe;
 pub mod problem;

@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 
 use affekt_core::feature::BadLayerRule;
-use affekt_core::{ErrorKind, Explain};
+use affekt_core::{ErrorKind, Explain, FeatureKind};
 use affekt_nn::finite::NotFinite;
+
+use crate::dataset;
+#[cfg(feature = "media")]
+use crate::isolate;
 
 /// Errors of the flows: those of the stages, passed on, and a few of their own.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,16 @@ pub enum Error {
     #[cfg(feature = "media")]
     #[error(transparent)]
     Faces(Box<affekt_faces::Error>),
+    /// Of work in another process.
+    #[cfg(feature = "media")]
+    #[error(transparent)]
+    Isolate(#[from] isolate::Error),
+    /// Of the clips of a dataset.
+    #[error(transparent)]
+    Dataset(#[from] dataset::Error),
+    /// Of a feature store.
+    #[error(transparent)]
+    Cache(#[from] affekt_cache::Error),
     /// Of weights and bundles.
     #[error(transparent)]
     Weights(#[from] affekt_weights::Error),
@@ -76,6 +90,19 @@ pub enum Error {
     Recipe {
         /// How.
         reason: String,
+    },
+    /// A network whose features are not as wide as their spec states.
+    #[error(
+        "the network gives rows of {found} numbers for feature {}, and its configuration promises {wanted}",
+        kind.name()
+    )]
+    Width {
+        /// The feature.
+        kind: FeatureKind,
+        /// Numbers a row.
+        found: usize,
+        /// Numbers a row by the spec.
+        wanted: usize,
     },
     /// A tokenizer that cannot be used.
     #[error("the tokenizer of network {network} cannot be used: {reason}")]
@@ -162,6 +189,10 @@ impl Error {
             Self::Media(error) => error,
             #[cfg(feature = "media")]
             Self::Faces(error) => &**error,
+            #[cfg(feature = "media")]
+            Self::Isolate(error) => error,
+            Self::Dataset(error) => error,
+            Self::Cache(error) => error,
             Self::Weights(error) => error,
             Self::NoFusion(error) => &**error,
             Self::WavLm(error) => error,
@@ -182,7 +213,9 @@ impl Explain for Error {
             Self::Device { .. } => ErrorKind::Device,
             Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
             Self::NotFinite(found) if found.in_input() => ErrorKind::BadInput,
-            Self::Recipe { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => ErrorKind::BadModel,
+            Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => {
+                ErrorKind::BadModel
+            }
             Self::Transcript { .. } => ErrorKind::BadTranscript,
             Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
             other => other.inner().map_or(ErrorKind::Internal, Explain::kind),
@@ -216,7 +249,7 @@ impl Explain for Error {
             Self::NotFinite(_) => {
                 "check the weights: a damaged or half-precision checkpoint overflows".into()
             }
-            Self::Recipe { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),
+            Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),
             other => return other.inner().and_then(Explain::hint),
         })
     }

@@ -4,12 +4,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use affekt_core::Digest;
-use affekt_faces::{FaceDetector, RustFace, Tracker, YuNet};
-use affekt_weights::{Bundle, Checkpoint};
-use candle_core::Device;
+use affekt_faces::{FaceDetector, Tracker};
+use affekt_weights::Bundle;
+use affekt_weights::bundle::Weights;
 
 use crate::Error;
-use crate::networks::{DETECTOR, Source};
+use crate::cut::Detector;
+use crate::networks::DETECTOR;
 use crate::recipe::Recipes;
 
 /// Detectors whose name begins so need weights.
@@ -17,6 +18,7 @@ const NEEDS_WEIGHTS: &str = "yunet";
 
 /// A detector, and how it finds faces.
 pub struct Finder {
+    order: Detector,
     detector: Mutex<Box<dyn FaceDetector>>,
     recipe: Vec<String>,
     weights: Option<Digest>,
@@ -40,12 +42,15 @@ impl Finder {
             bundle.require([DETECTOR])?;
         }
         for way in ways.iter().filter(|way| has_weights || !needs_weights(way)) {
-            let finder = if needs_weights(way) {
-                let source = Source::of(bundle, DETECTOR, &Device::Cpu)?;
-                Self { of_bundle: true, ..Self::yunet(source.checkpoint()?)? }
-            } else {
-                Self::new(Box::new(RustFace::new(RustFace::VIDEO_LINES)?))
+            let order = match needs_weights(way) {
+                true => match bundle.weights(DETECTOR)? {
+                    Weights::File(weights) | Weights::Sharded(weights) => Detector::YuNet { weights },
+                    // Workers, processes of their own, are told of files; no bundle of this program has them elsewhere.
+                    Weights::Embedded { .. } => continue,
+                },
+                false => Detector::RustFace,
             };
+            let finder = Self { of_bundle: needs_weights(way), ..Self::new(order)? };
             if finder.recipe == *way {
                 return Ok(finder);
             }
@@ -58,19 +63,20 @@ impl Finder {
     /// # Errors
     /// Those of reading the weights; [`Error::Recipe`] where the bundle takes no faces of YuNet.
     pub fn by(weights: &Path, recipes: &Recipes) -> Result<Self, Error> {
-        let checkpoint = Checkpoint::open(weights)?;
-        let finder = Self::yunet(&checkpoint)?;
+        let finder = Self::new(Detector::YuNet { weights: weights.into() })?;
         let ways = &recipes.video.faces;
         if ways.contains(&finder.recipe) { Ok(finder) } else { Err(unknown(ways)) }
     }
 
-    fn yunet(checkpoint: &Checkpoint) -> Result<Self, Error> {
-        Ok(Self::new(Box::new(YuNet::load(checkpoint, YuNet::VIDEO_SIDE, &Device::Cpu)?)))
+    fn new(order: Detector) -> Result<Self, Error> {
+        let detector = order.build()?;
+        let (recipe, weights) = (Tracker::recipe(&*detector), detector.weights().cloned());
+        Ok(Self { order, detector: Mutex::new(detector), recipe, weights, of_bundle: false })
     }
 
-    fn new(detector: Box<dyn FaceDetector>) -> Self {
-        let (recipe, weights) = (Tracker::recipe(&*detector), detector.weights().cloned());
-        Self { detector: Mutex::new(detector), recipe, weights, of_bundle: false }
+    /// Which detector it is, for a worker to build the same.
+    pub fn order(&self) -> Detector {
+        self.order.clone()
     }
 
     /// The detector, for as long as one recording takes.

@@ -8,24 +8,31 @@
 //! | [`error`] | [`Error`], and [`End`]: how a worker was lost |
 //! | [`protocol`] | [`Request`], [`Answer`], and their bytes in a pipe |
 //! | [`serve()`](serve::serve) | the side of the worker |
+//! | `order` | the answers to an order, as far as they can be true; how long it may take |
 //! | `worker` | the side that asks: one process, its answers, its end |
 
 pub mod error;
+mod order;
 pub mod protocol;
 pub mod serve;
 mod worker;
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use affekt_core::Seconds;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use crate::cut::{Cost, Found, Order};
+
+use order::{Answers, hand_on};
+use worker::{Limits, Worker};
+
 pub use error::{End, Error};
-pub use protocol::{Answer, Request};
-pub use serve::{answer, serve};
-use worker::Worker;
+pub use protocol::{Answer, Bulk, Head, Request};
+pub use serve::{Speaker, Work, serve};
 
 /// The command line of a worker: a program that calls [`serve()`](serve::serve) with its stdin and stdout.
 #[derive(Clone, Debug)]
@@ -41,7 +48,8 @@ pub struct Program {
 pub struct Settings {
     /// How many there are at most; at least one.
     pub workers: usize,
-    /// How long an answer may take, before the worker is killed.
+    /// How long a worker may give no sign, before it is killed. Beside this limit there is one for each recording as a
+    /// whole: a minute, 20 times what is asked of it, and a second for each 4 MB of the file.
     pub limit: Duration,
     /// Bytes of memory that a worker may have for data of its own; without effect outside Linux.
     pub memory: Option<u64>,
@@ -55,7 +63,7 @@ impl Default for Settings {
     }
 }
 
-/// Workers, started when they are needed and killed when the pool is dropped.
+/// Workers, started when they are needed and killed when the pool is dropped; each for one core.
 ///
 /// They end by themselves when this process dies, however it dies. Ctrl-C in a terminal does not reach them, since they
 /// are a process group each: a program that catches it can still wait for the answers that it has asked for.
@@ -87,31 +95,88 @@ impl Pool {
     /// [`Error::Failed`] with what is wrong with the file, [`Error::Lost`] where it has cost a worker,
     /// [`Error::NotStarted`] where none could be started in the place of another.
     pub fn probe(&self, path: &Path) -> Result<Option<Seconds>, Error> {
-        match self.ask(path, &Request::Probe { path: path.into() })? {
-            Answer::Duration { bits } => Ok(bits.map(|bits| Seconds(f64::from_bits(bits)))),
-            Answer::Failed { kind, message, hint } => Err(Error::Failed { kind, message, hint }),
-            Answer::Ready { .. } => Err(Error::Lost {
-                path: path.into(),
-                end: End::Nonsense { reason: "it starts again".into() },
-            }),
-        }
+        let limits = Limits { each: self.settings.limit, all: self.settings.limit };
+        let request = Request::Probe { path: path.into() };
+        let worker = &mut self.worker()?;
+        let answered = worker.ask(path, &request, limits, |answer, _| {
+            Ok(ControlFlow::Break(match answer {
+                Answer::Duration { bits } => Ok(bits.map(|bits| Seconds(f64::from_bits(bits)))),
+                Answer::Failed { kind, message, hint } => Err(Error::Failed { kind, message, hint }),
+                Answer::Ready { .. } => return Err("it starts again".into()),
+                _ => return Err("it answers another question".into()),
+            }))
+        })?;
+        worker.keep();
+        answered
     }
 
-    fn ask(&self, path: &Path, request: &Request) -> Result<Answer, Error> {
-        let mut worker = self.worker().inspect_err(|_| self.leave(None))?;
-        let answer = worker.ask(request, self.settings.limit);
-        self.leave(answer.is_ok().then_some(worker));
-        answer.map_err(|end| Error::Lost { path: path.into(), end })
+    /// All clips of one recording, from one pass over it, in a worker: [`crate::cut`]. `take` gets what is found as it
+    /// comes; where it breaks off, the worker is killed, and that is no error. To be called from as many threads as there
+    /// are workers; others wait.
+    ///
+    /// # Errors
+    /// Those of [`Pool::probe`]. Every clip of the order that `take` has not got by then cannot be had, for that reason.
+    pub fn cut(&self, order: &Order, mut take: impl FnMut(Found) -> ControlFlow<()>) -> Result<Cost, Error> {
+        let limits = Limits { each: self.settings.limit, all: order::limit(order) };
+        let mut answers = Answers::to(order);
+        let worker = &mut self.worker()?;
+        let request = Request::Cut(order.clone());
+        let ended = worker.ask(&order.media, &request, limits, |answer, bulk| {
+            let heard = answers.hear(answer, bulk)?;
+            Ok(hand_on(heard, answers.cost(), &mut take))
+        })?;
+        if !ended.in_the_middle {
+            worker.keep();
+        }
+        ended.result
     }
 
     /// The next that is idle; a new one in the place of one that is lost or was never started.
-    fn worker(&self) -> Result<Worker, Error> {
+    fn worker(&self) -> Result<Borrowed<'_>, Error> {
         let idle = self.take.recv().expect("the pool holds the other end");
+        // From here on its place is filled again, whatever happens.
+        let mut borrowed = Borrowed { pool: self, worker: None, kept: false };
         let living = idle.and_then(|mut worker| worker.is_alive().then_some(worker));
-        living.map_or_else(|| Worker::start(&self.program, self.settings.memory), Ok)
+        borrowed.worker = match living {
+            Some(worker) => Some(worker),
+            None => Some(Worker::start(&self.program, self.settings.memory)?),
+        };
+        Ok(borrowed)
     }
 
     fn leave(&self, worker: Option<Worker>) {
         self.give.send(worker).expect("the pool holds the other end");
+    }
+}
+
+/// A worker out of the pool; killed, and its place left empty, unless it is kept.
+struct Borrowed<'p> {
+    pool: &'p Pool,
+    worker: Option<Worker>,
+    kept: bool,
+}
+
+impl Borrowed<'_> {
+    fn ask<T>(
+        &mut self,
+        path: &Path,
+        request: &Request,
+        limits: Limits,
+        hear: impl FnMut(Answer, Bulk) -> Result<ControlFlow<T>, String>,
+    ) -> Result<T, Error> {
+        let worker = self.worker.as_mut().expect("there is one until the end");
+        worker.ask(request, limits, hear).map_err(|end| Error::Lost { path: path.into(), end })
+    }
+
+    /// It is through with what it was asked, and can be asked again.
+    fn keep(&mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        let worker = self.worker.take();
+        self.pool.leave(worker.filter(|_| self.kept));
     }
 }

@@ -10,14 +10,23 @@
 //! | [`transcript`] | words from the command line or a file, for a span of time |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
 //! | `predict` | a media file in, its valence out (feature `media`) |
+//! | `bench` | how fast this machine extracts, and what limits it (feature `media`) |
+//! | `cut` | the clips of one recording, from one pass over it (feature `media`) |
+//! | `extract` | the clips of a dataset to features in a cache (feature `media`) |
 //! | `isolate` | media work in processes of their own (feature `media`) |
 //! | `finder` | what finds faces (feature `media`) |
 //! | [`device`] | `auto`, `cpu`, `cuda:1` |
 //! | [`error`] | [`Error`] |
 
+#[cfg(feature = "media")]
+pub mod bench;
+#[cfg(feature = "media")]
+pub mod cut;
 pub mod dataset;
 pub mod device;
 pub mod error;
+#[cfg(feature = "media")]
+pub mod extract;
 pub mod features;
 #[cfg(feature = "media")]
 pub mod finder;

@@ -2,25 +2,27 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `build` | one function a network |
+//! | `build` | two functions a network: its configuration, and itself |
+//! | `language` | [`LanguageModel`]: with its tokenizer |
+//! | `encoders` | [`Encoders`]: what makes features, loaded for the features that are asked for |
 
 mod build;
+mod encoders;
+mod language;
 
 use affekt_core::FeatureSpec;
-use affekt_llama::Llama;
-use affekt_llama::slam::Projector;
-use affekt_manet::Manet;
 use affekt_sdumc::Sdumc;
-use affekt_wavlm::WavLm;
 use affekt_weights::bundle::{Missing, Numbers};
 use affekt_weights::{Bundle, Checkpoint};
-use candle_core::{DType, Device};
+use candle_core::Device;
 
 use crate::Error;
-use crate::recipe::{Recipes, Widths};
-use crate::tokenizer::Tokenizer;
+use crate::features::{audio, simulated, text, video};
+use crate::recipe::{KINDS, Recipes, specs};
 pub use build::Form;
-pub(crate) use build::Source;
+pub(crate) use build::{Source, llama_config, manet_config, wavlm_config};
+pub use encoders::Encoders;
+pub use language::LanguageModel;
 
 /// The name of the fusion model in a bundle; the encoders are named by the recipes.
 const FUSION: &str = "sdumc";
@@ -36,21 +38,13 @@ pub struct Networks {
     /// Where they run.
     pub device: Device,
     /// Speech encoder.
-    pub wavlm: WavLm,
+    pub voice: audio::Encoder,
     /// Face encoder.
-    pub manet: Manet,
-    /// Language model.
-    pub llama: Llama,
-    /// From speech features to the language model's embeddings.
-    pub projector: Projector,
-    /// Frames of speech that make one embedding.
-    pub frames_per_embedding: usize,
-    /// Tokens that end a generated text.
-    pub eos: Vec<u32>,
-    /// Tokens that the language model reads at most: the positions on which it was trained.
-    pub positions: usize,
-    /// The language model's tokenizer.
-    pub tokenizer: Tokenizer,
+    pub face: video::Encoder,
+    /// The language model as it reads words.
+    pub words: text::Encoder,
+    /// The language model as it writes down what a voice says.
+    pub simulator: simulated::Encoder,
     /// Fusion model.
     pub sdumc: Sdumc,
     /// What finds faces.
@@ -63,71 +57,50 @@ impl Networks {
     /// listed all at once, with the commands that bring them.
     pub fn load(bundle: &Bundle, device: &Device) -> Result<Self, Error> {
         let recipes = Recipes::of(bundle)?;
-        let (speech, face) = (recipes.audio.network.as_str(), recipes.video.network.as_str());
-        let (words, projector) = (recipes.simulated.network.as_str(), recipes.simulated.projector.as_str());
-        bundle.require([speech, face, words, projector, FUSION]).map_err(with_fusion)?;
+        let encoders = encoders::needed(&recipes, &KINDS);
+        bundle.require(encoders.into_iter().chain([FUSION])).map_err(with_fusion)?;
         if bundle.network(FUSION)?.dtype != Numbers::F32 {
             return Err(Error::Recipe { reason: format!("{FUSION} can only have dtype f32") });
         }
-        let wavlm = Source::of(bundle, speech, device)?.wavlm()?;
-        let manet = Source::of(bundle, face, device)?.manet()?;
-        let (llama, config) = Source::of(bundle, words, device)?.llama()?;
-        let (projector, frames_per_embedding) = Source::of(bundle, projector, device)?.projector()?;
+        let mut loader = encoders::Loader::new(bundle, &recipes, device);
+        let (voice, face) = (loader.voice()?, loader.face()?);
+        let (words, simulator) = (loader.words()?, loader.simulator()?);
         let sdumc = Source::of(bundle, FUSION, device)?.sdumc()?;
-        let tokenizer = Tokenizer::of(bundle, words)?;
         #[cfg(feature = "media")]
         let finder = crate::finder::Finder::of(bundle, &recipes)?;
-        let (bundle, device) = (bundle.clone(), device.clone());
         Ok(Self {
-            bundle,
+            bundle: bundle.clone(),
             recipes,
-            device,
-            wavlm,
-            manet,
-            llama,
-            projector,
-            frames_per_embedding,
-            eos: config.eos_token_ids,
-            positions: config.max_position_embeddings,
-            tokenizer,
+            device: device.clone(),
+            voice,
+            face,
+            words,
+            simulator,
             sdumc,
             #[cfg(feature = "media")]
             finder,
         })
     }
 
-    /// Numbers a row of each feature.
-    pub fn widths(&self) -> Widths {
-        let widths = self.sdumc.config().widths;
-        Widths { audio: widths.audio, text: widths.text, video: widths.video }
-    }
-
     /// The bundle's names of the networks that take part.
     pub fn names(&self) -> Vec<&str> {
-        let Recipes { audio, video, simulated, .. } = &self.recipes;
-        let mut names =
-            vec![&*audio.network, &*video.network, &*simulated.network, &*simulated.projector, FUSION];
+        let mut names = encoders::needed(&self.recipes, &KINDS);
+        names.push(FUSION);
         #[cfg(feature = "media")]
         if self.finder.is_of_bundle() {
             names.push(DETECTOR);
         }
-        names.dedup();
         names
     }
 
-    /// The recipe of every feature, as a cache will keep it.
+    /// The recipe of every feature, as a cache that keeps all their digits keeps it.
     pub fn specs(&self) -> Result<Vec<FeatureSpec>, Error> {
         #[cfg(feature = "media")]
         let crops = self.finder.words();
         // Without media nothing finds faces here; what the bundle prefers stands for it.
         #[cfg(not(feature = "media"))]
         let crops = self.recipes.video.faces[0].clone();
-        self.recipes.specs(&self.bundle, &self.widths(), &crops)
-    }
-
-    /// The numbers inside the network `name`.
-    pub fn dtype(&self, name: &str) -> Result<DType, Error> {
-        Ok(self.bundle.network(name)?.dtype.into())
+        specs(&self.bundle, &KINDS, &crops, "f32")
     }
 }
 

@@ -1,12 +1,24 @@
 //! How a bundle wants each feature made: the typed form of its `[features.*]` tables.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `spec` | [`specs()`]: what a cache keeps features under, known before any weights are loaded |
+
+mod spec;
 
 use std::str::FromStr;
 
-use affekt_core::{FeatureKind, FeatureSpec, LayerRule};
+use affekt_core::{FeatureKind, LayerRule};
 use affekt_weights::Bundle;
 use serde::Deserialize;
 
 use crate::Error;
+pub use spec::specs;
+pub(crate) use spec::width;
+
+/// Every kind of feature, in the order in which they are told.
+pub const KINDS: [FeatureKind; 5] =
+    [FeatureKind::Audio, FeatureKind::Speech, FeatureKind::Video, FeatureKind::Text, FeatureKind::Simulated];
 
 /// Version of the path from media file to waveform and frames; part of every feature spec.
 pub const DECODE: &str = "decode-16k-mono-v1";
@@ -142,78 +154,6 @@ impl Recipes {
         }
         Ok(recipes)
     }
-
-    /// The spec of every feature that the bundle makes: what a cache will keep it under.
-    ///
-    /// `crops` says how the faces are found: one of the ways of [`VideoRecipe::faces`], and the detector's weights.
-    pub fn specs(
-        &self,
-        bundle: &Bundle,
-        widths: &Widths,
-        crops: &[String],
-    ) -> Result<Vec<FeatureSpec>, Error> {
-        let audio = |kind, recipe: &AudioRecipe| {
-            let preprocessing = vec![DECODE.into(), format!("normalize-{}-v1", recipe.normalize)];
-            spec(bundle, kind, &recipe.network, Some(recipe.layers), preprocessing, widths.audio, "20ms")
-        };
-        let video = {
-            let VideoRecipe { network, size, .. } = &self.video;
-            let mut preprocessing = crops.to_vec();
-            preprocessing.push(format!("resize-{size}-pil-bilinear-v1"));
-            spec(bundle, FeatureKind::Video, network, None, preprocessing, widths.video, "frame")?
-        };
-        let text = {
-            let TextRecipe { network, layers } = &self.text;
-            let preprocessing = vec!["bos-v1".into()];
-            spec(bundle, FeatureKind::Text, network, Some(*layers), preprocessing, widths.text, "token")?
-        };
-        Ok(vec![
-            audio(FeatureKind::Audio, &self.audio)?,
-            audio(FeatureKind::Speech, &self.speech)?,
-            video,
-            text,
-            self.simulated_spec(bundle, widths)?,
-        ])
-    }
-
-    fn simulated_spec(&self, bundle: &Bundle, widths: &Widths) -> Result<FeatureSpec, Error> {
-        let recipe = &self.simulated;
-        let preprocessing = vec![
-            DECODE.into(),
-            format!("normalize-{}-v1", self.speech.normalize),
-            format!("speech {} of {}", self.speech.layers, bundle.weights_digest(&self.speech.network)?),
-            format!("projector {}", bundle.weights_digest(&recipe.projector)?),
-            format!("prompt {:?}", recipe.prompt.text()),
-            format!("beams {} max {} mode {:?}", recipe.beams, recipe.max_new_tokens, recipe.mode),
-        ];
-        let layers = Some(recipe.layers);
-        spec(bundle, FeatureKind::Simulated, &recipe.network, layers, preprocessing, widths.text, "token")
-    }
-}
-
-/// Numbers a row, by modality.
-#[derive(Clone, Copy, Debug)]
-pub struct Widths {
-    /// Of WavLM.
-    pub audio: usize,
-    /// Of the LLM.
-    pub text: usize,
-    /// Of MANet.
-    pub video: usize,
-}
-
-fn spec(
-    bundle: &Bundle,
-    kind: FeatureKind,
-    network: &str,
-    layers: Option<LayerRule>,
-    preprocessing: Vec<String>,
-    width: usize,
-    row: &str,
-) -> Result<FeatureSpec, Error> {
-    let weights = bundle.weights_digest(network)?;
-    let (encoder, dtype, row) = (network.to_owned(), "f32".to_owned(), row.to_owned());
-    Ok(FeatureSpec { kind, encoder, weights, layers, preprocessing, width, dtype, row })
 }
 
 impl FromStr for Prompt {

@@ -4,13 +4,17 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use affekt_core::{ErrorKind, Explain as _, Seconds};
-use affekt_pipelines::isolate::{Answer, End, Error, Pool, Program, Request, Settings, answer, serve};
+use affekt_core::{ErrorKind, Explain as _, Seconds, Span};
+use affekt_pipelines::cut::{Cost, Cutting, Detector, Found, Order, Part, Sign};
+use affekt_pipelines::isolate::{
+    Answer, Bulk, End, Error, Head, Pool, Program, Request, Settings, Speaker, Work, serve,
+};
 use affekt_testkit::clips::Clip;
 use rustix::process::{Pid, Signal, getpgid, getpgrp, getpid, kill_process};
 use tempfile::tempdir;
@@ -35,11 +39,63 @@ fn pool(workers: usize) -> Pool {
 fn worker() {
     let Some(pipe) = std::env::var_os(PIPE) else { return };
     let pipe = || OpenOptions::new().write(true).open(&pipe).unwrap();
-    serve(io::stdin(), pipe(), |request| {
-        let Request::Probe { path } = request;
-        behave(path.to_str().unwrap(), pipe()).unwrap_or_else(|| answer(request))
+    let mut work = Work::default();
+    serve(io::stdin(), pipe(), |request, speaker| {
+        let misbehaved = match request {
+            Request::Probe { path } => behave(path.to_str().unwrap(), pipe()),
+            Request::Cut(order) => misbehave(order, &mut work, speaker, pipe()),
+        };
+        misbehaved.unwrap_or_else(|| work.answer(request, speaker))
     })
     .unwrap();
+}
+
+/// Cuts the first clip, and then does what the name of the file says; `None` to cut them all as the real worker does.
+fn misbehave(order: &Order, work: &mut Work, speaker: &mut Speaker<'_>, pipe: File) -> Option<Answer> {
+    let name = order.media.file_stem()?.to_str()?.to_owned();
+    if name == "good" {
+        return None;
+    }
+    let first = Order { spans: vec![order.spans[0]], ..order.clone() };
+    let over = work.answer(&Request::Cut(first), speaker);
+    let head = |index| {
+        let bits = |index: usize| {
+            let Span { start, end } = order.spans[index.min(2)];
+            (start.0.to_bits(), end.map(|end| end.0.to_bits()))
+        };
+        let (sound, picture) = (Part::Absent("none".into()), Part::Absent("none".into()));
+        Head { index, span: bits(index), sound, picture, warnings: Vec::new() }
+    };
+    let clip = match name.as_str() {
+        "alive" => {
+            // Longer than any of its silences may be.
+            for frames in 0..4 {
+                thread::sleep(Duration::from_millis(700));
+                let _ = speaker.say(&Answer::Advanced { frames }, &Bulk::default());
+            }
+            return Some(over);
+        }
+        "missing" => return Some(over),
+        "again" => head(0),
+        "foreign" => head(7),
+        "other" => Head { span: head(2).span, ..head(1) },
+        "unasked" => Head { sound: Part::Unasked, ..head(1) },
+        "huge" => Head { sound: Part::There(1 << 40), ..head(1) },
+        "torn" => Head { sound: Part::There(1 << 20), ..head(1) },
+        "reopened" => {
+            let _ = speaker.say(&Answer::Opened { digest: "0".repeat(64) }, &Bulk::default());
+            return Some(over);
+        }
+        other => {
+            behave(other, pipe);
+            return Some(over);
+        }
+    };
+    let _ = speaker.say(&Answer::Clip(clip), &Bulk::default());
+    if name == "torn" {
+        std::process::abort();
+    }
+    Some(over)
 }
 
 /// `None` to answer as the real worker does.
@@ -253,4 +309,151 @@ fn programs_that_are_no_workers_are_refused_at_once() {
         assert!(matches!(error, Error::NotStarted { .. }), "{error:?}");
         assert!(error.to_string().contains(part) && error.hint().is_some(), "{error}");
     }
+}
+
+/// Three clips of a recording whose name tells a worker how to behave.
+fn order(folder: &Path, name: &str) -> Order {
+    let media = folder.join(format!("{name}.mp4"));
+    if !media.exists() {
+        Clip::new(3.0).write(folder, &format!("{name}.mp4"));
+    }
+    let span = |start, end| Span::new(Some(start), Some(end)).unwrap();
+    let spans = vec![span(0.5, 1.0), span(0.9, 2.1), span(2.0, 2.9)];
+    Order { media, spans, sound: true, faces: Some(Detector::RustFace) }
+}
+
+/// What was found of an order, and how it ended.
+fn cut(pool: &Pool, order: &Order) -> (Vec<Found>, Result<Cost, Error>) {
+    let mut found = Vec::new();
+    let ended = pool.cut(order, |next| {
+        found.push(next);
+        ControlFlow::Continue(())
+    });
+    (found, ended)
+}
+
+#[test]
+fn a_worker_cuts_as_this_process_does() {
+    let folder = tempdir().unwrap();
+    let order = order(folder.path(), "good");
+    let mut here = Vec::new();
+    let cost = Cutting::with_threads(1).cut(&order, &mut |sign| {
+        if let Sign::Found(found) = sign {
+            here.push(found);
+        }
+        ControlFlow::Continue(())
+    });
+    let pool = pool(1);
+    let (there, ended) = cut(&pool, &order);
+    assert_eq!(there.len(), 4);
+    assert!(there == here);
+    let ended = ended.unwrap();
+    assert_eq!(ended.frames, cost.unwrap().frames);
+    assert!(ended.decode.0 > 0.0 && ended.faces.0 > 0.0, "{ended:?}");
+}
+
+#[test]
+fn a_worker_that_dies_in_the_middle_costs_the_rest_only() {
+    let folder = tempdir().unwrap();
+    let good = order(folder.path(), "good");
+    let pool = pool(1);
+    for (name, end) in [
+        ("abort", "the decoder died by signal 6 on this file"),
+        ("segv", "the decoder died by signal 11 on this file"),
+        ("cut", "the decoder died by signal 9 on this file"),
+        ("exit", "the decoder ended with exit code 7 on this file"),
+        ("memory", "the decoder died by signal 6 on this file: memory allocation of 1073741824 bytes failed"),
+        ("garbage", "the decoder answered nonsense on this file: a message of 555819297 bytes"),
+        ("missing", "the decoder answered nonsense on this file: 2 clips are missing"),
+        ("again", "the decoder answered nonsense on this file: clip 0 again"),
+        ("foreign", "the decoder answered nonsense on this file: clip 7, which was not asked for"),
+        ("other", "the decoder answered nonsense on this file: clip 1 of another span"),
+        ("unasked", "the decoder answered nonsense on this file: clip 1 of other streams"),
+        ("huge", "the decoder answered nonsense on this file: a clip of 1099511627776 samples and 0 frames"),
+        ("torn", "the decoder died by signal 6 on this file"),
+        ("reopened", "the decoder answered nonsense on this file: it opens the file again"),
+    ] {
+        let order = order(folder.path(), name);
+        let (found, ended) = cut(&pool, &order);
+        assert!(
+            matches!(&found[..], [Found::Opened { .. }, Found::Clip(Ok(clip))] if clip.index == 0),
+            "{name}"
+        );
+        let error = ended.unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: {end}", order.media.display()));
+        assert_eq!(error.kind(), ErrorKind::NotMedia);
+        let (found, ended) = cut(&pool, &good);
+        assert_eq!((found.len(), ended.is_ok()), (4, true), "after {name}");
+    }
+}
+
+#[test]
+fn silence_is_limited_and_signs_of_life_end_it() {
+    let folder = tempdir().unwrap();
+    let limit = Duration::from_secs(2);
+    let pool = Pool::start(program(), Settings { workers: 1, limit, memory: None }).unwrap();
+    let (found, ended) = cut(&pool, &order(folder.path(), "hang"));
+    assert_eq!(found.len(), 2);
+    assert!(
+        ended.unwrap_err().to_string().ends_with("hang.mp4: the decoder took longer than 2s on this file")
+    );
+    // Nearly three seconds, none of them silent to the end.
+    let (found, ended) = cut(&pool, &order(folder.path(), "alive"));
+    assert_eq!(found.len(), 2);
+    assert!(ended.unwrap_err().to_string().ends_with("2 clips are missing"));
+    // Whoever takes a clip may take his time.
+    let mut taken = 0;
+    let ended = pool.cut(&order(folder.path(), "good"), |_| {
+        taken += 1;
+        thread::sleep(Duration::from_millis(2_200) * u32::from(taken == 2));
+        ControlFlow::Continue(())
+    });
+    assert!(ended.is_ok() && taken == 4);
+}
+
+#[test]
+fn breaking_off_ends_the_work_at_once() {
+    let folder = tempdir().unwrap();
+    let pool = pool(1);
+    let process = process(&pool);
+    let start = Instant::now();
+    let mut taken = 0;
+    let ended = pool.cut(&order(folder.path(), "hang"), |found| {
+        taken += 1;
+        if matches!(found, Found::Clip(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert!(ended.is_ok() && taken == 2);
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+    assert!(is_gone(process));
+    assert!(cut(&pool, &order(folder.path(), "good")).1.is_ok());
+}
+
+#[test]
+fn errors_of_an_order_are_those_of_the_decoder() {
+    let folder = tempdir().unwrap();
+    let good = order(folder.path(), "good");
+    let text = folder.path().join("good.txt");
+    std::fs::write(&text, "no video").unwrap();
+    let pool = pool(1);
+    for media in [text, folder.path().to_path_buf(), folder.path().join("absent/good.mp4")] {
+        let here = affekt_media::probe(&media).unwrap_err();
+        let (_, ended) = cut(&pool, &Order { media, ..good.clone() });
+        let there = ended.unwrap_err();
+        assert_eq!(there.to_string(), here.to_string());
+        assert_eq!((there.kind(), there.hint()), (here.kind(), here.hint()));
+    }
+}
+
+/// More bytes than a pipe holds, both ways.
+#[test]
+fn orders_of_thousands_of_clips_are_taken() {
+    let folder = tempdir().unwrap();
+    let media = Clip::new(6.0).write(folder.path(), "good.mp4");
+    let span = |n: u32| {
+        let start = 2.0 + f64::from(n % 300) / 100.0;
+        Span::new(Some(start), Some(start + 0.1)).unwrap()
+    };
+    let order = Order { media, spans: (0..2_000).map(span).collect(), sound: true, faces: None };
+    let (found, ended) = cut(&pool(1), &order);
+    assert_eq!((found.len(), ended.is_ok()), (2_001, true));
 }

@@ -1,71 +1,17 @@
 //! `affekt inventory`: a dataset shaped as MOSEI, and manifests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::command::{Ended, SAMPLE, affekt, project};
+use crate::tree::Tree;
 
-/// MOSEI's folders under a root of their own, filled with copies of the sample clip (5.7 s).
-struct Tree {
-    root: TempDir,
-}
-
-impl Tree {
-    fn new() -> Self {
-        let tree = Self { root: tempfile::tempdir().unwrap() };
-        fs::create_dir_all(tree.media("").parent().unwrap()).unwrap();
-        fs::create_dir_all(tree.transcript("").parent().unwrap()).unwrap();
-        tree
-    }
-
-    /// Two videos of the official splits, two clips each, with nothing wrong.
-    fn sound() -> Self {
-        let tree = Self::new();
-        for video in ["-3g5yACwYnA", "--qXJuDtHPw"] {
-            tree.video(
-                video,
-                &["0___0.0___2.5___I really love this film", "1___2.5___5.6___I would see it again"],
-            );
-        }
-        tree
-    }
-
-    fn media(&self, video: &str) -> PathBuf {
-        self.root.path().join(format!("Videos/Full/Combined/{video}.mp4"))
-    }
-
-    fn transcript(&self, video: &str) -> PathBuf {
-        self.root.path().join(format!("Transcript/Segmented/Combined/{video}.txt"))
-    }
-
-    fn copy(&self, video: &str) {
-        fs::copy(project().join(SAMPLE), self.media(video)).unwrap();
-    }
-
-    fn write(&self, video: &str, lines: &[&str]) {
-        let lines: String = lines.iter().map(|line| format!("{video}___{line}\n")).collect();
-        fs::write(self.transcript(video), lines).unwrap();
-    }
-
-    fn video(&self, video: &str, lines: &[&str]) {
-        self.copy(video);
-        self.write(video, lines);
-    }
-
-    /// A table of labels beside the folders.
-    fn labels(&self, text: impl AsRef<[u8]>) -> String {
-        let path = self.root.path().join("labels.csv");
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn inventory(&self, more: &[&str]) -> Ended {
-        let root = self.root.path().to_str().unwrap();
-        affekt(["inventory", "--dataset", "mosei", "--root", root].iter().chain(more))
-    }
+/// Runs `affekt inventory` over `tree`.
+fn inventory(tree: &Tree, more: &[&str]) -> Ended {
+    let root = tree.path().to_str().unwrap();
+    affekt(["inventory", "--dataset", "mosei", "--root", root].iter().chain(more))
 }
 
 /// Kind, severity, clip and name of the file of every problem.
@@ -86,7 +32,7 @@ fn a_sound_dataset_is_counted() {
     let tree = Tree::sound();
     let labels = tree
         .labels("video,clip,label\n-3g5yACwYnA,0,2\n-3g5yACwYnA,1,1\n--qXJuDtHPw,0,-1\n--qXJuDtHPw,1,0\n");
-    let ended = tree.inventory(&["--labels", &labels, "--json"]);
+    let ended = inventory(&tree, &["--labels", &labels, "--json"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{}", ended.stdout);
     let told = ended.json();
     assert_eq!(problems(&told), [] as [[String; 4]; 0]);
@@ -97,7 +43,7 @@ fn a_sound_dataset_is_counted() {
     for split in ["train", "valid"] {
         assert_eq!(summary["splits"][split]["videos"], 1, "{split}");
     }
-    let people = tree.inventory(&["--labels", &labels]);
+    let people = inventory(&tree, &["--labels", &labels]);
     assert_eq!(people.code, 0);
     for part in ["split", "train", "valid", "0 errors, 0 warnings; 2 media files were opened"] {
         assert!(people.stdout.contains(part), "{}", people.stdout);
@@ -108,7 +54,7 @@ fn a_sound_dataset_is_counted() {
 fn warnings_alone_end_with_0() {
     let tree = Tree::sound();
     tree.write("-3g5yACwYnA", &["0___0.0___2.5___one", "1___2.0___5.0___two"]);
-    let ended = tree.inventory(&["--json"]);
+    let ended = inventory(&tree, &["--json"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     assert_eq!(problems(&ended.json()), [["overlap", "warning", "-3g5yACwYnA_1", "-3g5yACwYnA.mp4"]]);
 }
@@ -148,7 +94,7 @@ fn broken() -> (Tree, String) {
 #[test]
 fn each_kind_of_problem_is_found_once() {
     let (tree, labels) = broken();
-    let ended = tree.inventory(&["--labels", &labels, "--json"]);
+    let ended = inventory(&tree, &["--labels", &labels, "--json"]);
     assert_eq!(ended.code, 2, "{}", ended.stdout);
     let expected = [
         ["missing_media", "error", "", "AxNy9TeTLq8.mp4"],
@@ -194,7 +140,7 @@ fn people_see_each_kind_with_its_first_files() {
     for clip in 0..7 {
         tree.copy(&format!("more{clip}"));
     }
-    let ended = tree.inventory(&["--labels", &labels]);
+    let ended = inventory(&tree, &["--labels", &labels]);
     assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
     let parts = [
         "extra media: 8",
@@ -212,14 +158,14 @@ fn people_see_each_kind_with_its_first_files() {
 fn without_probing_no_media_file_is_opened() {
     let tree = Tree::sound();
     fs::write(tree.media("-3g5yACwYnA"), "this is no video").unwrap();
-    let ended = tree.inventory(&["--no-probe", "--json"]);
+    let ended = inventory(&tree, &["--no-probe", "--json"]);
     assert_eq!((ended.code, ended.json()["summary"]["probed"].as_u64()), (0, Some(0)), "{}", ended.stdout);
-    assert_eq!(tree.inventory(&["--json"]).code, 2);
+    assert_eq!(inventory(&tree, &["--json"]).code, 2);
 }
 
 #[test]
 fn each_probed_file_is_an_event() {
-    let ended = Tree::sound().inventory(&["--verbose"]);
+    let ended = inventory(&Tree::sound(), &["--verbose"]);
     let events: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let mut indices: Vec<u64> = events.iter().map(|event| event["index"].as_u64().unwrap()).collect();
     indices.sort_unstable();
@@ -259,8 +205,8 @@ fn a_manifest_is_held_against_its_media() {
 #[test]
 fn what_cannot_be_taken_up_is_refused_before_any_work() {
     let tree = Tree::sound();
-    let root = tree.root.path().to_str().unwrap();
-    let nowhere = tree.root.path().join("Videos");
+    let root = tree.path().to_str().unwrap();
+    let nowhere = tree.path().join("Videos");
     let refused = |args: &[&str], kind: &str, part: &str| {
         let ended = affekt(["inventory", "--json"].iter().chain(args));
         assert_eq!((ended.code, ended.stderr.as_str()), (1, ""), "{args:?}: {}", ended.stdout);

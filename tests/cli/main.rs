@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bad_input;
+mod bench;
 mod cache;
 mod command;
 mod contract;
 mod errors;
+mod extract;
 mod faces;
 mod guarded;
 mod inputs;
@@ -14,3 +16,4 @@ mod isolated;
 mod long;
 mod models;
 mod run;
+mod tree;

@@ -1,12 +1,20 @@
 //! The command line: one definition feeds parsing, help, man page and completions.
 
+#[cfg(feature = "media")]
+mod bench;
 mod cache;
+#[cfg(feature = "media")]
+mod extract;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+#[cfg(feature = "media")]
+pub use bench::{Bench, BenchExtract};
 pub use cache::{Cache, Choice, Import};
+#[cfg(feature = "media")]
+pub use extract::{Extract, Share};
 
 /// Sentiment valence (-3 to +3) from a raw video of a person speaking, with their words or without them.
 #[derive(Debug, Parser)]
@@ -43,6 +51,9 @@ pub enum Command {
     /// Valence of each video, with text (where there is any) and without.
     #[cfg(feature = "media")]
     Predict(Predict),
+    /// Features of all clips of a dataset into a cache; running it again goes on where it ended.
+    #[cfg(feature = "media")]
+    Extract(Extract),
     /// Faces of a video or a picture: detections, tracks and crops, to look at.
     #[cfg(feature = "media")]
     Faces(Faces),
@@ -58,6 +69,10 @@ pub enum Command {
     Cache(Cache),
     /// What this machine can do, and what this program was built with.
     Doctor(Doctor),
+    /// How fast each stage runs on this machine, and the whole.
+    #[cfg(feature = "media")]
+    #[command(subcommand)]
+    Bench(Bench),
     /// Shell completions, on stdout.
     Completions {
         /// The shell.
@@ -259,18 +274,26 @@ pub enum Dtype {
     Bf16,
 }
 
-/// Flags of `inventory`.
+/// Where the clips come from.
 #[derive(Debug, Args)]
-pub struct Inventory {
+pub struct Dataset {
     /// The dataset: mosei (its raw folders), or a manifest with a JSON object a line.
-    #[arg(long, value_name = "mosei|FILE.jsonl")]
-    pub dataset: String,
+    #[arg(id = "dataset", long = "dataset", value_name = "mosei|FILE.jsonl")]
+    pub name: String,
     /// Folder of the dataset; of a manifest's media, where they do not lie beside it.
     #[arg(long, value_name = "DIR")]
     pub root: Option<PathBuf>,
     /// Table of labels (CSV or TSV): id, or video and clip, or video and start; label; split.
     #[arg(long, value_name = "FILE")]
     pub labels: Option<PathBuf>,
+}
+
+/// Flags of `inventory`.
+#[derive(Debug, Args)]
+pub struct Inventory {
+    /// What to hold against each other.
+    #[command(flatten)]
+    pub dataset: Dataset,
     /// Do not open the media files: quicker, but damaged ones and clips outside theirs are not found.
     #[cfg(feature = "media")]
     #[arg(long)]

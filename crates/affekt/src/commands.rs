@@ -1,7 +1,11 @@
 //! One module a command.
 
+#[cfg(feature = "media")]
+pub mod bench;
 pub mod cache;
 pub mod doctor;
+#[cfg(feature = "media")]
+pub mod extract;
 #[cfg(feature = "media")]
 pub mod faces;
 pub mod inventory;

@@ -3,15 +3,20 @@
 //! | module | holds |
 //! |---|---|
 //! | [`bundles`] | [`bundles::open`]: the embedded bundle `tiny`, or one from a folder |
+//! | `extractor` | `Extractor`: a dataset's clips to features in a cache (feature `media`) |
 //! | `predictor` | `Predictor`: a media file in, a [`Prediction`] out (feature `media`) |
 //!
 //! The binary `affekt` adds flags and printing, nothing else.
 
 pub mod bundles;
 #[cfg(feature = "media")]
+pub mod extractor;
+#[cfg(feature = "media")]
 pub mod predictor;
 
 pub use affekt_pipelines::Error;
 pub use affekt_report::Prediction;
+#[cfg(feature = "media")]
+pub use extractor::Extractor;
 #[cfg(feature = "media")]
 pub use predictor::Predictor;

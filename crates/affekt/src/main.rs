@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod host;
 #[cfg(feature = "media")]
 mod inputs;
 #[cfg(feature = "media")]
@@ -32,12 +33,16 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         #[cfg(feature = "media")]
         Command::Predict(flags) => commands::predict::run(&flags, &global),
         #[cfg(feature = "media")]
+        Command::Extract(flags) => commands::extract::run(&flags, &global),
+        #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),
         Command::Run(flags) => commands::run::run(&flags, &global),
         Command::Inventory(flags) => commands::inventory::run(&flags, &global),
         Command::Cache(command) => commands::cache::run(&command, &global),
         Command::Doctor(flags) => commands::doctor::run(&flags, &global),
+        #[cfg(feature = "media")]
+        Command::Bench(command) => commands::bench::run(&command, &global),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());
             ExitCode::SUCCESS

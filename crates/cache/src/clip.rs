@@ -36,6 +36,9 @@ pub struct Facts {
     /// For simulated text: the score of the hypothesis, its log-probability over its length.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// For text: digest of the words, as UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<Digest>,
     /// For text: tokens of the words; for simulated text: tokens that were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,

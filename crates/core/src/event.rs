@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Seconds;
+use crate::{ClipId, FeatureKind, Seconds};
 
 /// A stage of the system, in the order of the data flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub enum Stage {
     Fuse,
     /// The material of the page.
     Report,
+    /// Features into the cache.
+    Write,
 }
 
 impl Stage {
@@ -44,6 +46,7 @@ impl Stage {
             Self::Simulate => "simulate",
             Self::Fuse => "fuse",
             Self::Report => "report",
+            Self::Write => "write",
         }
     }
 }
@@ -95,6 +98,64 @@ pub enum Event {
         /// Wall time that it took.
         seconds: Seconds,
     },
+    /// Of a batch run: one clip failed, or one of its features.
+    Failed {
+        /// The clip.
+        clip: ClipId,
+        /// Its features that there are not, therefore.
+        features: Vec<FeatureKind>,
+        /// Where it went wrong.
+        stage: Stage,
+        /// Why.
+        reason: String,
+    },
+    /// Of a batch run: clips are safe in the cache.
+    Committed {
+        /// The feature.
+        feature: FeatureKind,
+        /// How many rows the shard has, failures among them.
+        clips: usize,
+        /// The shard's file.
+        shard: String,
+    },
+    /// How a batch run stands; about once a second.
+    Standing(Standing),
+}
+
+/// How a batch run stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Standing {
+    /// Wall time since it began.
+    pub elapsed: Seconds,
+    /// Clips of the run that were not in the cache when it began.
+    pub total: usize,
+    /// Clips of these that are through: committed, failed ones among them.
+    pub done: usize,
+    /// Clips that failed, or one of whose features did.
+    pub failed: usize,
+    /// Its stages, in the order of the data flow.
+    pub stages: Vec<StageStanding>,
+    /// The stage that holds up the others; `None` while that is not known.
+    pub limit: Option<Stage>,
+    /// Estimated time left; `None` while it is not known.
+    pub left: Option<Seconds>,
+}
+
+/// How one stage of a batch run stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageStanding {
+    /// Which.
+    pub stage: Stage,
+    /// Clips that it is through with.
+    pub done: usize,
+    /// Clips that it has to do in this run, as far as known.
+    pub total: usize,
+    /// Clips a second, over the last minute.
+    pub per_second: f64,
+    /// Share of its time, 0 to 1, that it worked rather than waited, over the last minute; the mean of its workers.
+    pub busy: f64,
+    /// Clips that wait for it.
+    pub waiting: usize,
 }
 
 /// Hears events. Implementations must be cheap: they are called from inner loops.

@@ -9,7 +9,7 @@
 //! | [`modality`] | [`Modality`] |
 //! | [`feature`] | [`FeatureKind`], [`LayerRule`], [`FeatureSpec`] |
 //! | [`digest`] | [`Digest`] (SHA-256) |
-//! | [`event`] | [`Reporter`], [`Event`], [`Stage`] |
+//! | [`event`] | [`Reporter`], [`Event`], [`Stage`], [`Standing`] |
 //! | [`error`] | [`Explain`], [`ErrorKind`] |
 
 pub mod clip;
@@ -25,7 +25,7 @@ pub mod waveform;
 pub use clip::{ClipId, Span};
 pub use digest::Digest;
 pub use error::{ErrorKind, Explain};
-pub use event::{Event, Reporter, Silent, Stage};
+pub use event::{Event, Reporter, Silent, Stage, StageStanding, Standing};
 pub use feature::{FeatureKind, FeatureSpec, LayerRule};
 pub use frame::{Frame, RgbImage};
 pub use modality::Modality;

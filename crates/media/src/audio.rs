@@ -1,26 +1,22 @@
 //! Packets of the audio stream to blocks of samples in time.
 
-use affekt_core::Seconds;
 use ffmpeg_next::codec::Context;
 use ffmpeg_next::{Error, Packet, decoder, frame};
 
 use crate::ffi::Block;
+use crate::lane::{Hearing, Lane};
 use crate::outlet::Outlet;
 use crate::source::{Source, StreamClock};
 use crate::time::Stamp;
-use crate::timeline::Timeline;
-use crate::warning::{Track, Warning};
 
-/// The audio stream on its way to a [`Timeline`].
+/// The audio stream on its way to the timelines of all spans.
 pub(crate) struct AudioReader {
     pub(crate) clock: StreamClock,
-    pub(crate) timeline: Timeline,
     decoder: decoder::Audio,
     block: frame::Audio,
     zero: Stamp,
     grid: Option<Grid>,
-    damaged: usize,
-    lost: f64,
+    end: Option<f64>,
 }
 
 /// Where blocks of equal size end. Containers that count in milliseconds (mkv, webm) tell a block's time only to half a
@@ -77,56 +73,67 @@ impl Grid {
 }
 
 impl AudioReader {
-    /// Sends the stream to `timeline`; `grid` makes coarse timestamps exact.
-    pub(crate) fn new(
-        source: &Source,
-        clock: StreamClock,
-        grid: Option<Grid>,
-        timeline: Timeline,
-    ) -> Result<Self, Error> {
+    /// For the stream of `clock`; `grid` makes coarse timestamps exact.
+    pub(crate) fn new(source: &Source, clock: StreamClock, grid: Option<Grid>) -> Result<Self, Error> {
         let decoder = open_decoder(source, clock)?;
         let (block, zero) = (frame::Audio::empty(), source.zero);
-        Ok(Self { clock, timeline, decoder, block, zero, grid, damaged: 0, lost: 0.0 })
+        Ok(Self { clock, decoder, block, zero, grid, end: None })
     }
 
-    /// Decodes `packet`, or what is still inside the decoder for `None`.
-    pub(crate) fn take(&mut self, packet: Option<&Packet>, outlet: &mut Outlet<'_>) {
-        if self.timeline.is_complete() {
+    /// Decodes `packet`, or what is still inside the decoder for `None`, for all `lanes`, which are in the order of time.
+    pub(crate) fn take(&mut self, packet: Option<&Packet>, lanes: &mut [Lane], outlet: &mut Outlet<'_>) {
+        if hearings(lanes).all(|hearing| hearing.timeline.is_complete()) {
             return;
         }
         let sent = match packet {
             Some(packet) => self.decoder.send_packet(packet),
             None => self.decoder.send_eof(),
         };
-        let mut failed = sent.is_err() && packet.is_some();
+        let refused = sent.is_err() && packet.is_some();
         while let Ok(()) = self.decoder.receive_frame(&mut self.block) {
-            failed |= self.place_block(outlet).is_err();
+            self.place_block(lanes, outlet);
         }
-        // After a seek, the first packets may be torn: what is before the span does not count.
         let time = packet.and_then(Packet::pts).map(|ticks| self.clock.at(ticks).seconds_since(self.zero));
-        if failed && time.is_none_or(|time| self.timeline.wants(time)) {
-            self.damaged += 1;
-            let ticks = packet.map_or(0, |packet| packet.duration().max(0));
-            self.lost += self.clock.at(ticks).seconds_since(Stamp::ZERO);
+        for hearing in hearings(lanes) {
+            if std::mem::take(&mut hearing.failed) || refused {
+                let ticks = packet.map_or(0, |packet| packet.duration().max(0));
+                hearing.note_damage(time, self.clock.at(ticks).seconds_since(Stamp::ZERO));
+            }
         }
     }
 
-    fn place_block(&mut self, outlet: &mut Outlet<'_>) -> Result<(), Error> {
-        let rate = self.block.rate();
-        let at = self.block.timestamp().map(|ticks| {
-            let at = self.clock.at(ticks).samples_since(self.zero, rate);
-            let tick = f64::from(self.clock.base) * f64::from(rate);
-            let grid = self.grid.filter(|grid| grid.rate == rate);
-            grid.map_or(at, |grid| grid.snap(at, self.block.samples(), tick))
-        });
-        self.timeline.take(&Block::Frame(&self.block), at, outlet)
+    fn place_block(&mut self, lanes: &mut [Lane], outlet: &mut Outlet<'_>) {
+        let (rate, samples) = (self.block.rate(), self.block.samples());
+        let claimed = self.block.timestamp().map(|ticks| self.clock.at(ticks).samples_since(self.zero, rate));
+        let tick = f64::from(self.clock.base) * f64::from(rate);
+        let grid = self.grid.filter(|grid| grid.rate == rate);
+        let exact = claimed.map(|at| grid.map_or(at, |grid| grid.snap(at, samples, tick)));
+        let end = exact.map(|at| (at + samples as i64) as f64 / f64::from(rate.max(1)));
+        let mut failed = false;
+        for hearing in hearings(lanes) {
+            if !hearing.timeline.is_complete() && !hearing.wants(end) {
+                // The lanes are in the order of time: it is too early for the others as well.
+                break;
+            }
+            if hearing.wants(end) {
+                let at = if hearing.on_grid { exact } else { claimed };
+                hearing.failed |= hearing.timeline.take(&Block::Frame(&self.block), at, outlet).is_err();
+                failed |= hearing.failed;
+            }
+        }
+        if !failed {
+            self.end = end.filter(|end| self.end.is_none_or(|last| *end > last)).or(self.end);
+        }
     }
 
-    /// What was strange.
-    pub(crate) fn warning(&self) -> Option<Warning> {
-        let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
-        (count > 0).then_some(Warning::Damaged { track, count, lasting })
+    /// Where the last block ends that any time is known of.
+    pub(crate) fn end(&self) -> Option<f64> {
+        self.end
     }
+}
+
+fn hearings(lanes: &mut [Lane]) -> impl Iterator<Item = &mut Hearing> {
+    lanes.iter_mut().filter_map(|lane| lane.sound.as_mut())
 }
 
 fn open_decoder(source: &Source, clock: StreamClock) -> Result<decoder::Audio, Error> {

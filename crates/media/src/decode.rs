@@ -10,6 +10,8 @@ use crate::info::MediaInfo;
 use crate::outlet::{Outlet, Piece};
 use crate::pass::Pass;
 use crate::source::Source;
+use crate::spans::Step;
+use crate::video::all_threads;
 use crate::warning::Warning;
 
 /// Which streams to decode.
@@ -82,16 +84,11 @@ pub fn stream(
     mut on_piece: impl FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<Summary, Error> {
     let source = Source::open(path.as_ref())?;
-    if let Some(duration) =
-        source.info.duration.filter(|duration| source.duration_is_known && span.start >= *duration)
-    {
-        return Err(Error::BadSpan { path: source.path, start: span.start, duration });
-    }
-    let mut pass = Pass::new(source, span, want, Outlet::new(&mut on_piece));
-    if !pass.read_plain() {
-        pass.read_container()?;
-    }
-    pass.conclude(span)
+    let mut on_step = |step: Step<'_>| match step {
+        Step::Piece { piece, .. } => on_piece(piece),
+        Step::Opened { .. } | Step::Packet | Step::Over { .. } => ControlFlow::Continue(()),
+    };
+    Pass::new(source, want, all_threads(), Outlet::new(&mut on_step)).run_one(span)
 }
 
 /// [`stream()`] for spans that fit into memory: the sound comes back in one piece.

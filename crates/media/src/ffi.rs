@@ -11,7 +11,7 @@ use std::sync::{Arc, Once};
 use ffmpeg_next::codec::Context as CodecContext;
 use ffmpeg_next::color::Space;
 use ffmpeg_next::ffi;
-use ffmpeg_next::format::context::Input;
+use ffmpeg_next::format::context::{Input, Output};
 use ffmpeg_next::software::scaling;
 use ffmpeg_next::util::error::{EACCES, ENOMEM};
 use ffmpeg_next::{Error, Rational, Stream, frame, media};
@@ -94,6 +94,30 @@ pub(crate) fn open(path: &Path) -> Result<Opened, Error> {
         match ffi::avformat_find_stream_info(context, ptr::null_mut()) {
             code if code < 0 => Err(Error::from(code)),
             _ => Ok(opened),
+        }
+    }
+}
+
+/// Creates the MP4 file at `path`, or empties it.
+pub(crate) fn create(path: &Path) -> Result<Output, Error> {
+    let mut url = b"file:".to_vec();
+    url.extend_from_slice(path.as_os_str().as_bytes());
+    let url = CString::new(url).map_err(|_| Error::InvalidData)?;
+    let mut context = ptr::null_mut();
+    // SAFETY: the strings are nul-terminated and outlive the calls; without a file the context is freed here, with one
+    // `Output` owns both and closes them.
+    unsafe {
+        let format = c"mp4".as_ptr();
+        let code = ffi::avformat_alloc_output_context2(&mut context, ptr::null_mut(), format, url.as_ptr());
+        if code < 0 {
+            return Err(Error::from(code));
+        }
+        match ffi::avio_open(&mut (*context).pb, url.as_ptr(), ffi::AVIO_FLAG_WRITE) {
+            code if code < 0 => {
+                ffi::avformat_free_context(context);
+                Err(Error::from(code))
+            }
+            _ => Ok(Output::wrap(context)),
         }
     }
 }

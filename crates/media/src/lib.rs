@@ -11,13 +11,15 @@
 //! | [`info`] | [`MediaInfo`], [`AudioInfo`], [`VideoInfo`] |
 //! | [`probe()`](probe::probe) | headers to [`MediaInfo`] |
 //! | [`decode()`](decode::decode) | [`stream()`] and its [`Summary`]; [`decode()`] and [`Decoded`] |
+//! | [`spans`] | [`stream_spans()`] and its [`Step`]: all clips of a recording in one pass |
 //! | [`outlet`] | [`Piece`]: a frame or a stretch of sound on its way to the caller |
-//! | `pass` | one pass over a span: which reader, when it is complete, what was strange |
+//! | `pass`, `lane` | one pass for all spans: which reader, when a span is complete, what was strange |
 //! | `source` | an opened container: checks, stream choice, time zero, seeking |
 //! | `video`, `picture`, `interlace` | packets to frames in time; decoded pictures to upright RGB without combs |
 //! | [`yuv`] | planes of Y, U and V to RGB: the common case without FFmpeg |
 //! | `audio`, `plain` | packets to blocks of samples in time: by FFmpeg; by symphonia for plain audio files |
 //! | `timeline` | blocks of samples to one mono signal at 16 kHz |
+//! | [`mod@write`] | [`write::Reel`]: films to measure with, encoded once and written at any length |
 //! | `time` | exact arithmetic on timestamps |
 //! | `ffi` | the few calls into FFmpeg that its wrapper lacks; all unsafe code |
 //! | [`warning`] | [`Warning`]: what is missing or damaged |
@@ -29,16 +31,19 @@ pub mod error;
 mod ffi;
 pub mod info;
 mod interlace;
+mod lane;
 pub mod outlet;
 mod pass;
 mod picture;
 mod plain;
 pub mod probe;
 mod source;
+pub mod spans;
 mod time;
 mod timeline;
 mod video;
 pub mod warning;
+pub mod write;
 pub mod yuv;
 
 pub use decode::{Decoded, Summary, Want, decode, stream};
@@ -46,4 +51,5 @@ pub use error::Error;
 pub use info::{AudioInfo, MediaInfo, VideoInfo, ffmpeg_version};
 pub use outlet::Piece;
 pub use probe::probe;
+pub use spans::{Step, stream_spans};
 pub use warning::{Track, Warning};

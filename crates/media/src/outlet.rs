@@ -4,6 +4,8 @@ use std::ops::ControlFlow;
 
 use affekt_core::{Frame, RgbImage, SampleRate, Seconds};
 
+use crate::spans::Step;
+
 /// A piece of a recording, handed out as soon as it is decoded.
 #[derive(Debug)]
 pub enum Piece<'a> {
@@ -20,26 +22,28 @@ pub enum Piece<'a> {
 
 /// The caller's end of a pass.
 pub(crate) struct Outlet<'a> {
-    on_piece: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
-    /// Frames handed out.
-    pub(crate) frames: usize,
+    on_step: &'a mut dyn FnMut(Step<'_>) -> ControlFlow<()>,
 }
 
 impl<'a> Outlet<'a> {
-    pub(crate) fn new(on_piece: &'a mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) -> Self {
-        Self { on_piece, frames: 0 }
+    pub(crate) fn new(on_step: &'a mut dyn FnMut(Step<'_>) -> ControlFlow<()>) -> Self {
+        Self { on_step }
     }
 
-    /// Hands out the frame of `time` seconds.
-    pub(crate) fn show(&mut self, time: f64, image: RgbImage) -> ControlFlow<()> {
-        let frame = Frame { index: self.frames, time: Seconds(time), image };
-        self.frames += 1;
-        (self.on_piece)(Piece::Frame(frame))
+    /// Hands out frame number `index` of the span number `span`, of `time` seconds.
+    pub(crate) fn show(&mut self, span: usize, index: usize, time: f64, image: RgbImage) -> ControlFlow<()> {
+        let piece = Piece::Frame(Frame { index, time: Seconds(time), image });
+        (self.on_step)(Step::Piece { span, piece })
     }
 
-    /// Hands out samples of which the first is number `first` of the recording at 16 kHz.
-    pub(crate) fn hear(&mut self, first: i64, samples: &[f32]) -> ControlFlow<()> {
+    /// Hands out samples of the span number `span`, of which the first is number `first` of the recording at 16 kHz.
+    pub(crate) fn hear(&mut self, span: usize, first: i64, samples: &[f32]) -> ControlFlow<()> {
         let start = Seconds(first as f64 / f64::from(SampleRate::SPEECH.0));
-        (self.on_piece)(Piece::Sound { start, samples })
+        (self.on_step)(Step::Piece { span, piece: Piece::Sound { start, samples } })
+    }
+
+    /// Tells of anything else.
+    pub(crate) fn tell(&mut self, step: Step<'_>) -> ControlFlow<()> {
+        (self.on_step)(step)
     }
 }

@@ -10,7 +10,6 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use affekt_core::Seconds;
 use ffmpeg_next::Rational;
 use symphonia::core::audio::Channels;
 use symphonia::core::codecs::audio::{AudioDecoder, AudioDecoderOptions};
@@ -23,11 +22,11 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::Time;
 
 use crate::ffi::{Block, Layout};
+use crate::lane::Lane;
 use crate::outlet::Outlet;
 use crate::source::Source;
 use crate::time::Stamp;
-use crate::timeline::Timeline;
-use crate::warning::{Track, Warning};
+use crate::warning::Warning;
 
 /// FFmpeg's names of the containers that come here.
 const CONTAINERS: [&str; 3] = ["flac", "mp3", "ogg"];
@@ -40,44 +39,30 @@ const MOST_LINKS: usize = 10_000;
 /// Loudspeakers that symphonia numbers as WAVE files and FFmpeg do.
 const WAVE_POSITIONS: u64 = (1 << 18) - 1;
 
-/// What was strange in a plain audio file.
-pub(crate) struct PlainSound {
-    /// Where the file itself is broken.
-    pub(crate) broken: Option<Warning>,
-    /// What could not be decoded.
-    pub(crate) damage: Option<Warning>,
-}
-
-/// Reads a file with nothing but sound into `timeline`, from `start` seconds on; `None` if it is not for symphonia.
-pub(crate) fn read(
-    source: &mut Source,
-    start: f64,
-    timeline: &mut Timeline,
-    outlet: &mut Outlet<'_>,
-) -> Option<PlainSound> {
-    let mut reader = guarded(|| PlainReader::open(source))??;
-    let broken = reader.read(start, timeline, outlet);
-    source.packets += reader.packets;
-    timeline.end()?;
-    Some(PlainSound { broken, damage: reader.warning() })
-}
-
 /// What symphonia makes of `work`; `None` where damage makes it panic.
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
 
-/// A plain audio file on its way to a [`Timeline`].
-struct PlainReader {
+/// What became of a packet.
+pub(crate) enum Stepped {
+    /// There may be more.
+    On,
+    /// The file is over.
+    End,
+    /// The file is broken here.
+    Broken(Warning),
+}
+
+/// A plain audio file on its way to the timelines of all spans.
+pub(crate) struct PlainReader {
     format: Box<dyn FormatReader>,
     decoder: Box<dyn AudioDecoder>,
     track: u32,
     base: Rational,
     zero: Stamp,
     planes: Vec<Vec<f32>>,
-    packets: usize,
-    damaged: usize,
-    lost: f64,
+    end: Option<f64>,
     /// Of a chain of files in one, how many came before this one; a later one's clock says nothing about the whole.
     links: usize,
     /// Whether the file is such a chain, in which no seek finds its way.
@@ -86,7 +71,11 @@ struct PlainReader {
 
 impl PlainReader {
     /// Opens the file again with symphonia; `None` if it is not for symphonia.
-    fn open(source: &Source) -> Option<Self> {
+    pub(crate) fn open(source: &Source) -> Option<Self> {
+        guarded(|| Self::begin(source))?
+    }
+
+    fn begin(source: &Source) -> Option<Self> {
         let channels = source.info.audio.as_ref()?.channels;
         let plain = source.video.is_none() && CONTAINERS.contains(&source.info.container.as_str());
         if !plain || !(1..=MAX_CHANNELS).contains(&channels) {
@@ -105,35 +94,47 @@ impl PlainReader {
         // A negative start is priming, which the decoder drops.
         let zero = Stamp::new(track.start_ts.get().max(0), base);
         let track = track.id;
-        let (planes, packets, damaged, lost) = (Vec::new(), 0, 0, 0.0);
+        let (planes, end) = (Vec::new(), None);
         let (links, is_chain) = (0, is_chain(&source.path).ok()?);
-        Some(Self { format, decoder, track, base, zero, planes, packets, damaged, lost, links, is_chain })
+        Some(Self { format, decoder, track, base, zero, planes, end, links, is_chain })
     }
 
-    /// Decodes from a little before `start` until `timeline` is complete or the file ends; a warning if it ends in
-    /// damage.
-    fn read(&mut self, start: f64, timeline: &mut Timeline, outlet: &mut Outlet<'_>) -> Option<Warning> {
-        if start > 2.0 * PREROLL && !self.is_chain {
+    /// Whether any place in it can be gone to.
+    pub(crate) fn can_seek(&self) -> bool {
+        !self.is_chain
+    }
+
+    /// Goes to a little before `start`, where that saves work.
+    pub(crate) fn go_to(&mut self, start: f64) {
+        if start > 2.0 * PREROLL && self.can_seek() {
             guarded(|| self.seek(start - PREROLL));
         }
-        while !timeline.is_complete() {
-            self.packets += 1;
-            match guarded(|| self.format.next_packet()) {
-                Some(Ok(Some(packet))) if packet.track_id == self.track => {
-                    self.take(&packet, timeline, outlet);
-                }
-                Some(Ok(Some(_))) => {}
-                Some(Ok(None)) => return None,
-                Some(Err(SymphoniaError::ResetRequired)) if guarded(|| self.next_link()) == Some(true) => {}
-                // A file that is cut off in mid-packet.
-                Some(Err(SymphoniaError::IoError(error))) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return None;
-                }
-                Some(Err(error)) => return Some(Warning::BrokenContainer { reason: error.to_string() }),
-                None => return Some(Warning::BrokenContainer { reason: "it cannot be read further".into() }),
+    }
+
+    /// Decodes the next packet for all `lanes`.
+    pub(crate) fn step(&mut self, lanes: &mut [Lane], outlet: &mut Outlet<'_>) -> Stepped {
+        match guarded(|| self.format.next_packet()) {
+            Some(Ok(Some(packet))) if packet.track_id == self.track => {
+                self.take(&packet, lanes, outlet);
+                Stepped::On
             }
+            Some(Ok(Some(_))) => Stepped::On,
+            Some(Ok(None)) => Stepped::End,
+            Some(Err(SymphoniaError::ResetRequired)) if guarded(|| self.next_link()) == Some(true) => {
+                Stepped::On
+            }
+            // A file that is cut off in mid-packet.
+            Some(Err(SymphoniaError::IoError(error))) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Stepped::End
+            }
+            Some(Err(error)) => Stepped::Broken(Warning::BrokenContainer { reason: error.to_string() }),
+            None => Stepped::Broken(Warning::BrokenContainer { reason: "it cannot be read further".into() }),
         }
-        None
+    }
+
+    /// Where the last block ends; `None` before the first.
+    pub(crate) fn end(&self) -> Option<f64> {
+        self.end
     }
 
     /// Goes on with the next of several files in one; `false` if there is nothing to be heard in it.
@@ -159,17 +160,31 @@ impl PlainReader {
         }
     }
 
-    fn take(&mut self, packet: &Packet, timeline: &mut Timeline, outlet: &mut Outlet<'_>) {
-        let placed = self.decode(packet).is_some_and(|(rate, layout)| {
-            let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
-            let at = Stamp::new(start, self.base).samples_since(self.zero, rate);
-            let block = Block::Planes { planes: &self.planes, rate, layout };
-            timeline.take(&block, (self.links == 0).then_some(at), outlet).is_ok()
-        });
-        if !placed {
-            self.damaged += 1;
-            let ticks = i64::try_from(packet.dur.get()).unwrap_or(0);
-            self.lost += Stamp::new(ticks, self.base).seconds_since(Stamp::ZERO);
+    fn take(&mut self, packet: &Packet, lanes: &mut [Lane], outlet: &mut Outlet<'_>) {
+        let start = packet.pts.get().saturating_add(packet.trim_start.get() as i64);
+        let time = Stamp::new(start, self.base).seconds_since(self.zero);
+        let time = (self.links == 0).then_some(time);
+        let ticks = i64::try_from(packet.dur.get()).unwrap_or(0);
+        let lasting = Stamp::new(ticks, self.base).seconds_since(Stamp::ZERO);
+        let decoded = self.decode(packet);
+        let block = decoded.map(|(rate, layout)| Block::Planes { planes: &self.planes, rate, layout });
+        let rate = decoded.map_or(1, |(rate, _)| rate);
+        let at = time.map(|_| Stamp::new(start, self.base).samples_since(self.zero, rate));
+        let end = block
+            .as_ref()
+            .and_then(|block| at.map(|at| (at + block.samples() as i64) as f64 / f64::from(rate.max(1))));
+        let mut failed = false;
+        for hearing in lanes.iter_mut().filter_map(|lane| lane.sound.as_mut()) {
+            let placed = block
+                .as_ref()
+                .is_some_and(|block| !hearing.wants(end) || hearing.timeline.take(block, at, outlet).is_ok());
+            failed |= !placed;
+            if !placed {
+                hearing.note_damage(time, lasting);
+            }
+        }
+        if !failed {
+            self.end = end.filter(|end| self.end.is_none_or(|last| *end > last)).or(self.end);
         }
     }
 
@@ -181,12 +196,6 @@ impl PlainReader {
             decoded.copy_to_vecs_planar(planes);
             Some((decoded.spec().rate(), layout(decoded.spec().channels())))
         })?
-    }
-
-    /// What was strange.
-    fn warning(&self) -> Option<Warning> {
-        let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
-        (count > 0).then_some(Warning::Damaged { track, count, lasting })
     }
 }
 

@@ -117,13 +117,14 @@ impl Source {
     }
 
     /// Goes to where decoding must begin for the given streams to be right from `start` seconds on: at a key frame, and
-    /// some sound before it. Where no seek leads there, that is the beginning.
+    /// some sound before it. Where no seek leads there, that is the beginning. Gives the time of the first packet there,
+    /// as far as it is known.
     pub(crate) fn go_to(
         &mut self,
         start: f64,
         audio: Option<StreamClock>,
         video: Option<StreamClock>,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<f64>, Error> {
         let zero = self.zero.seconds_since(Stamp::ZERO);
         let mut margin = 1.0;
         while start - margin > 1.0 {
@@ -132,41 +133,52 @@ impl Source {
             if self.input.seek(target, ..target).is_err() {
                 break;
             }
-            if self.lands_before(start, audio, video) && self.input.seek(target, ..target).is_ok() {
-                return Ok(());
+            let (lands, first) = self.lands_before(start, audio, video);
+            if lands && self.input.seek(target, ..target).is_ok() {
+                return Ok(first);
             }
             margin *= 4.0;
         }
-        self.rewind()
+        self.rewind()?;
+        Ok(Some(0.0))
     }
 
-    /// Whether, from here, a key frame comes at or before `start`, and sound far enough ahead of it.
-    fn lands_before(&mut self, start: f64, audio: Option<StreamClock>, video: Option<StreamClock>) -> bool {
+    /// Whether, from here, a key frame comes at or before `start`, and sound far enough ahead of it; and the time of the
+    /// first packet.
+    fn lands_before(
+        &mut self,
+        start: f64,
+        audio: Option<StreamClock>,
+        video: Option<StreamClock>,
+    ) -> (bool, Option<f64>) {
         const PREROLL: f64 = 0.3;
         const PACKETS: usize = 5_000;
         let (mut audio, mut video) = (audio, video);
+        let mut earliest = None;
         for _ in 0..PACKETS {
-            let Ok(Some(packet)) = self.read() else { return true };
+            let Ok(Some(packet)) = self.read() else { return (true, earliest) };
             let index = packet.stream();
             let clock = [audio, video].into_iter().flatten().find(|clock| clock.index == index);
             let (Some(clock), Some(ticks)) = (clock, packet.pts().or(packet.dts())) else { continue };
+            let time = clock.at(ticks).seconds_since(self.zero);
+            earliest = earliest.or(Some(time));
             let is_video = video.is_some_and(|clock| clock.index == index);
             if is_video && !packet.is_key() {
                 continue;
             }
             let limit = if is_video { start } else { start - PREROLL };
             let first = clock.start.seconds_since(self.zero);
-            if clock.at(ticks).seconds_since(self.zero) > limit.max(first) {
-                return false;
+            if time > limit.max(first) {
+                return (false, earliest);
             }
             let slot = if is_video { &mut video } else { &mut audio };
             *slot = None;
             if audio.is_none() && video.is_none() {
-                return true;
+                return (true, earliest);
             }
         }
         // A stream without a packet in all this has nothing to decode before the span.
-        true
+        (true, earliest)
     }
 }
 

@@ -28,6 +28,8 @@ const OUT: u32 = SampleRate::SPEECH.0;
 
 /// The signal in the making.
 pub(crate) struct Timeline {
+    /// Number of the span, for the caller.
+    index: usize,
     span: Range<f64>,
     declared: Option<f64>,
     /// The first output sample of the span.
@@ -53,11 +55,12 @@ struct Run {
 }
 
 impl Timeline {
-    /// For the samples of `span`, seconds from time zero (the end may be infinite), of a recording whose header says
-    /// that it lasts `declared` seconds.
-    pub(crate) fn new(span: Range<f64>, declared: Option<f64>) -> Self {
+    /// For the samples of `span` number `index`, seconds from time zero (the end may be infinite), of a recording whose
+    /// header says that it lasts `declared` seconds.
+    pub(crate) fn new(index: usize, span: Range<f64>, declared: Option<f64>) -> Self {
         let first = Seconds(span.start).to_samples(SampleRate::SPEECH) as i64;
         Self {
+            index,
             span,
             declared,
             first,
@@ -180,7 +183,7 @@ impl Timeline {
             self.fill(from, outlet);
             let heard = &self.chunk[(from - start) as usize..(to - start) as usize];
             if !self.stopped {
-                self.stopped = outlet.hear(self.cursor, heard).is_break();
+                self.stopped = outlet.hear(self.index, self.cursor, heard).is_break();
                 self.cursor = to;
             }
         }
@@ -191,7 +194,7 @@ impl Timeline {
     fn fill(&mut self, to: i64, outlet: &mut Outlet<'_>) {
         while self.cursor < to && !self.stopped {
             let count = (to - self.cursor).min(SILENCE.len() as i64);
-            self.stopped = outlet.hear(self.cursor, &SILENCE[..count as usize]).is_break();
+            self.stopped = outlet.hear(self.index, self.cursor, &SILENCE[..count as usize]).is_break();
             self.cursor += count;
         }
     }
@@ -219,6 +222,7 @@ mod tests {
     use super::*;
     use crate::ffi::Layout;
     use crate::outlet::Piece;
+    use crate::spans::Step;
 
     const RATE: u32 = 44_100;
 
@@ -242,15 +246,17 @@ mod tests {
     /// What a timeline over `span` makes of tones, each given by its samples and its place.
     fn hear(span: Range<f64>, declared: f64, tones: &[(Range<usize>, i64)]) -> Heard {
         let mut samples = Vec::new();
-        let mut on_piece = |piece: Piece<'_>| {
-            let Piece::Sound { start, samples: heard } = piece else { panic!("there is no picture") };
+        let mut on_piece = |step: Step<'_>| {
+            let Step::Piece { span: 3, piece: Piece::Sound { start, samples: heard } } = step else {
+                panic!("there is nothing but sound")
+            };
             let place = span.start + samples.len() as f64 / f64::from(OUT);
             assert!((start.0 - place).abs() < 1e-9);
             samples.extend_from_slice(heard);
             ControlFlow::Continue(())
         };
         let mut outlet = Outlet::new(&mut on_piece);
-        let mut timeline = Timeline::new(span.clone(), Some(declared));
+        let mut timeline = Timeline::new(3, span.clone(), Some(declared));
         for (range, at) in tones {
             feed(&mut timeline, range.clone(), *at, &mut outlet);
         }
@@ -291,13 +297,15 @@ mod tests {
         let hour = 3_600 * i64::from(RATE);
         let tones: Vec<_> = (0..48).map(|n| (0..4_410, n * hour)).collect();
         let mut longest = 0;
-        let mut on_piece = |piece: Piece<'_>| {
-            let Piece::Sound { samples, .. } = piece else { panic!("there is no picture") };
+        let mut on_piece = |step: Step<'_>| {
+            let Step::Piece { piece: Piece::Sound { samples, .. }, .. } = step else {
+                panic!("there is nothing but sound")
+            };
             longest = longest.max(samples.len());
             ControlFlow::Continue(())
         };
         let mut outlet = Outlet::new(&mut on_piece);
-        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(1e9));
+        let mut timeline = Timeline::new(3, 0.0..f64::INFINITY, Some(1e9));
         for (range, at) in tones {
             feed(&mut timeline, range, at, &mut outlet);
         }
@@ -308,12 +316,12 @@ mod tests {
     #[test]
     fn breaking_off_ends_the_sound() {
         let mut pieces = 0;
-        let mut on_piece = |_: Piece<'_>| {
+        let mut on_piece = |_: Step<'_>| {
             pieces += 1;
             ControlFlow::Break(())
         };
         let mut outlet = Outlet::new(&mut on_piece);
-        let mut timeline = Timeline::new(0.0..f64::INFINITY, Some(2.0));
+        let mut timeline = Timeline::new(3, 0.0..f64::INFINITY, Some(2.0));
         for n in 0..4 {
             feed(&mut timeline, 0..22_050, n * 22_050, &mut outlet);
         }

@@ -205,8 +205,9 @@ fn padding(text: &str, room: usize) -> String {
     " ".repeat(room.saturating_sub(text.width()))
 }
 
-/// File names may hold line breaks and commands to the terminal.
-fn on_one_line(text: &str) -> String {
+/// `text` with its control characters spelled out: file names and messages may hold line breaks and commands to the
+/// terminal.
+pub fn on_one_line(text: &str) -> String {
     let shown = |letter: char| match letter.is_control() {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),

@@ -27,6 +27,13 @@ impl Llama {
     }
 }
 
+impl Config {
+    /// The configuration that a `.gguf` file holds. Its weights are not read.
+    pub fn from_gguf(path: &Path) -> Result<Self, Error> {
+        config(&Gguf::open(path)?)
+    }
+}
+
 /// The configuration in the metadata, through the same checks as a `config.json`.
 fn config(file: &Gguf) -> Result<Config, Error> {
     let malformed =

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`config`] | [`Config`], read from a published `config.json` |
 //! | [`names`] | [`KEYS`] and [`names::GGUF_KEYS`]: from published tensor names to ours |
-//! | `gguf` | [`Llama::load_gguf`]: network and configuration from one quantised file |
+//! | `gguf` | [`Llama::load_gguf`]: network and configuration from one quantised file; [`Config::from_gguf`] |
 //! | `rope` | rotary position embedding |
 //! | `mask` | which positions may attend to which |
 //! | `source` | where weights come from, and the layers that differ by it |

@@ -9,8 +9,10 @@ use super::read::{lines_of, unreadable};
 use super::{Error, Found, Kind, Manifest, Problem, Row};
 use crate::transcript::mosei::{MARK, Segment, segments};
 
-const VIDEOS: &str = "Videos/Full/Combined";
-const TRANSCRIPTS: &str = "Transcript/Segmented/Combined";
+/// Where the recordings are.
+pub const VIDEOS: &str = "Videos/Full/Combined";
+/// Where their transcripts are.
+pub const TRANSCRIPTS: &str = "Transcript/Segmented/Combined";
 
 /// Reads the transcripts under `root`, whose lines are the clips.
 pub fn read(root: &Path) -> Result<Manifest, Error> {

@@ -1,12 +1,14 @@
 //! The voice: waveform -> WavLM hidden states.
 
-use affekt_core::Waveform;
-use affekt_wavlm::normalize;
-use candle_core::Tensor;
+use affekt_core::{FeatureKind, LayerRule, Waveform};
+use affekt_wavlm::{Normalize, WavLm, normalize};
+use affekt_weights::Bundle;
+use candle_core::{DType, Device, Tensor};
 
-use super::summed;
-use crate::recipe::AudioRecipe;
-use crate::{Error, Networks};
+use super::{Width, summed};
+use crate::Error;
+use crate::networks::Source;
+use crate::recipe::{AudioRecipe, Recipes};
 
 /// Both features of the voice, one row per 20 ms.
 pub struct Voice {
@@ -16,31 +18,120 @@ pub struct Voice {
     pub speech: Tensor,
 }
 
-/// Encodes a clip at 16 kHz. `None` for one that is too short for a single frame.
-///
-/// One pass serves both features, unless their recipes normalise differently.
-pub fn encode(networks: &Networks, waveform: &Waveform) -> Result<Option<Voice>, Error> {
-    if networks.wavlm.frames(waveform.samples.len()) == 0 {
-        return Ok(None);
-    }
-    let (audio, speech) = (&networks.recipes.audio, &networks.recipes.speech);
-    let states = hidden_states(networks, waveform, audio)?;
-    let own_pass = if audio.normalize == speech.normalize {
-        None
-    } else {
-        Some(hidden_states(networks, waveform, speech)?)
-    };
-    let speech_states = own_pass.as_ref().unwrap_or(&states);
-    Ok(Some(Voice { audio: summed(&states, audio.layers)?, speech: summed(speech_states, speech.layers)? }))
+/// WavLM, and what the bundle wants of it.
+pub struct Encoder {
+    network: WavLm,
+    audio: Rule,
+    speech: Rule,
+    dtype: DType,
+    device: Device,
+    width: Width,
 }
 
-fn hidden_states(
-    networks: &Networks,
-    waveform: &Waveform,
-    recipe: &AudioRecipe,
-) -> Result<Vec<Tensor>, Error> {
-    let samples = Tensor::from_slice(&waveform.samples, (1, waveform.samples.len()), &networks.device)?; // (1, n)
-    let samples = normalize(&samples, recipe.normalize.parse()?, None)?;
-    let samples = samples.to_dtype(networks.dtype(&recipe.network)?)?;
-    Ok(networks.wavlm.forward(&samples, None)?)
+/// One of the two recipes.
+struct Rule {
+    normalize: Normalize,
+    layers: LayerRule,
+}
+
+impl Rule {
+    fn of(recipe: &AudioRecipe, entries: usize) -> Result<Self, Error> {
+        recipe.layers.resolve(entries)?;
+        Ok(Self { normalize: recipe.normalize.parse()?, layers: recipe.layers })
+    }
+}
+
+impl Encoder {
+    /// Loads the speech encoder of `bundle`, verified.
+    pub fn load(bundle: &Bundle, recipes: &Recipes, device: &Device) -> Result<Self, Error> {
+        let name = &recipes.audio.network;
+        let (network, config) = Source::of(bundle, name, device)?.wavlm()?;
+        let entries = config.layers + 1;
+        Ok(Self {
+            network,
+            audio: Rule::of(&recipes.audio, entries)?,
+            speech: Rule::of(&recipes.speech, entries)?,
+            dtype: bundle.network(name)?.dtype.into(),
+            device: device.clone(),
+            width: Width::of(bundle, recipes, FeatureKind::Audio, config.hidden_size)?,
+        })
+    }
+
+    /// Numbers a row of both features.
+    pub fn width(&self) -> usize {
+        self.width.numbers
+    }
+
+    /// Rows that a clip of `samples` samples (16 kHz) gives; 0 where it is too short for one.
+    pub fn frames(&self, samples: usize) -> usize {
+        self.network.frames(samples)
+    }
+
+    /// Encodes a clip at 16 kHz. `None` for one that is too short for a single frame.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`], and what candle reports.
+    pub fn encode(&self, waveform: &Waveform) -> Result<Option<Voice>, Error> {
+        Ok(self.encode_batch(&[waveform])?.pop().flatten())
+    }
+
+    /// Encodes clips at 16 kHz together, each as if it were alone: one answer a clip in the given order, `None` for one
+    /// that is too short for a single frame.
+    ///
+    /// Every clip costs as much as the longest. One pass serves both features, unless their recipes normalise
+    /// differently.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; an error of one clip is one of the whole batch.
+    pub fn encode_batch(&self, waveforms: &[&Waveform]) -> Result<Vec<Option<Voice>>, Error> {
+        let long_enough = |waveform: &&Waveform| self.frames(waveform.samples.len()) > 0;
+        let clips: Vec<&[f32]> =
+            waveforms.iter().copied().filter(long_enough).map(|waveform| &*waveform.samples).collect();
+        let mut voices = self.voices(&clips)?.into_iter();
+        Ok(waveforms
+            .iter()
+            .map(|waveform| if long_enough(waveform) { voices.next() } else { None })
+            .collect())
+    }
+
+    /// The features of clips of which each has a frame.
+    fn voices(&self, clips: &[&[f32]]) -> Result<Vec<Voice>, Error> {
+        if clips.is_empty() {
+            return Ok(Vec::new());
+        }
+        let states = self.hidden_states(clips, self.audio.normalize)?;
+        let own_pass = if self.audio.normalize == self.speech.normalize {
+            None
+        } else {
+            Some(self.hidden_states(clips, self.speech.normalize)?)
+        };
+        let audio = self.width.held(summed(&states, self.audio.layers)?)?; // (b, t, width)
+        let speech = summed(own_pass.as_ref().unwrap_or(&states), self.speech.layers)?;
+        let speech = self.width.held(speech)?; // (b, t, width)
+        let voice = |(row, clip): (usize, &&[f32])| {
+            let frames = self.frames(clip.len());
+            Ok(Voice { audio: rows(&audio, row, frames)?, speech: rows(&speech, row, frames)? })
+        };
+        clips.iter().enumerate().map(voice).collect()
+    }
+
+    /// All hidden states, each (b, t, width).
+    fn hidden_states(&self, clips: &[&[f32]], how: Normalize) -> Result<Vec<Tensor>, Error> {
+        let lengths: Vec<usize> = clips.iter().map(|clip| clip.len()).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut samples = vec![0f32; clips.len() * longest];
+        for (row, clip) in samples.chunks_exact_mut(longest).zip(clips) {
+            row[..clip.len()].copy_from_slice(clip);
+        }
+        let samples = Tensor::from_vec(samples, (clips.len(), longest), &self.device)?; // (b, n)
+        let samples = normalize(&samples, how, Some(&lengths))?.to_dtype(self.dtype)?;
+        Ok(self.network.forward(&samples, Some(&lengths))?)
+    }
+}
+
+/// The first `frames` rows of clip `row` of a batch (b, t, width): (frames, width).
+fn rows(batch: &Tensor, row: usize, frames: usize) -> Result<Tensor, Error> {
+    let rows = batch.get(row)?.narrow(0, 0, frames)?;
+    // A view would keep the whole batch in memory for as long as one of its clips is kept.
+    if batch.dim(0)? == 1 { Ok(rows) } else { Ok(rows.copy()?) }
 }

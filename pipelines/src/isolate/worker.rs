@@ -1,15 +1,16 @@
 //! The side that asks: one worker process, its answers, its end.
 
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write as _};
+use std::ops::ControlFlow;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::Program;
 use super::error::{Death, End, Error};
-use super::protocol::{self, Answer, Request};
+use super::protocol::{self, Answer, Bulk, Request};
 
 /// Within this time a worker has started, and within this time one that has closed its output is gone.
 const START: Duration = Duration::from_secs(30);
@@ -17,13 +18,22 @@ const DEATH: Duration = Duration::from_secs(2);
 /// Bytes of stderr that are kept, the last.
 const TAIL: usize = 4096;
 
-type Numbered = io::Result<(u64, Answer)>;
+type Numbered = io::Result<protocol::Numbered<Answer>>;
+
+/// How long a worker may take.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// For each answer.
+    pub each: Duration,
+    /// For all answers to a request, without the time for which nobody listened.
+    pub all: Duration,
+}
 
 /// A process that answers; killed when it is dropped.
 #[derive(Debug)]
 pub struct Worker {
     child: Child,
-    stdin: ChildStdin,
+    requests: Sender<Vec<u8>>,
     answers: Receiver<Numbered>,
     said: Receiver<String>,
     /// Requests so far: the number of the last.
@@ -36,7 +46,7 @@ impl Worker {
         let failed = |reason: String| Error::NotStarted { program: program.path.clone(), reason };
         let mut worker = Self::spawn(program).map_err(|error| failed(error.to_string()))?;
         worker.bound(memory).map_err(|error| failed(format!("its memory cannot be limited: {error}")))?;
-        match worker.answer(START) {
+        match worker.answer(START).map(|(answer, _)| answer) {
             Ok(ready) if ready == Answer::ready() => Ok(worker),
             Ok(Answer::Ready { version }) => Err(failed(format!("it is of version {version} by now"))),
             Ok(_) => Err(failed("it does not say that it is ready".into())),
@@ -52,6 +62,8 @@ impl Worker {
         let mut command = Command::new(&program.path);
         // One line of what it says is kept: a backtrace would drive out the message.
         command.args(&program.arguments).env("RUST_BACKTRACE", "0");
+        // There is a worker for each core: more threads in one would take time from the others.
+        command.env("RAYON_NUM_THREADS", "1");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -60,7 +72,7 @@ impl Worker {
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(io::Error::other("it has no pipes"));
         };
-        Ok(Self { child, stdin, answers: hear(stdout), said: tail(stderr), asked: 0 })
+        Ok(Self { child, requests: speak(stdin), answers: hear(stdout), said: tail(stderr), asked: 0 })
     }
 
     /// Limits its memory. Data, not addresses: threads and allocators reserve many addresses that they never use.
@@ -85,20 +97,38 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Its answer; after an error it is of no more use.
-    pub fn ask(&mut self, request: &Request, limit: Duration) -> Result<Answer, End> {
+    /// Asks; `hear` gets its answers, until it breaks off with what they come to, or says why one is none. After an error,
+    /// or where it is not through with its answers, it is of no more use.
+    pub fn ask<T>(
+        &mut self,
+        request: &Request,
+        limits: Limits,
+        mut hear: impl FnMut(Answer, Bulk) -> Result<ControlFlow<T>, String>,
+    ) -> Result<T, End> {
         self.asked += 1;
-        // A request is smaller than a pipe, and the pipe is empty: this cannot wait.
-        if protocol::write(&mut self.stdin, self.asked, request).is_err() {
-            return Err(self.end());
+        let nonsense = |reason: String| End::Nonsense { reason };
+        let bytes = protocol::bytes(self.asked, request).map_err(|error| nonsense(error.to_string()))?;
+        // Where it does not take its requests any more, there will be no answers either.
+        let _ = self.requests.send(bytes);
+        let mut left = limits.all;
+        loop {
+            let start = Instant::now();
+            let limit = limits.each.min(left);
+            let (answer, bulk) = self.answer(limit).map_err(|end| match end {
+                End::Slow { .. } if limit < limits.each => End::Slow { limit: limits.all },
+                end => end,
+            })?;
+            left = left.saturating_sub(start.elapsed());
+            if let ControlFlow::Break(result) = hear(answer, bulk).map_err(nonsense)? {
+                return Ok(result);
+            }
         }
-        self.answer(limit)
     }
 
-    fn answer(&mut self, limit: Duration) -> Result<Answer, End> {
+    fn answer(&mut self, limit: Duration) -> Result<(Answer, Bulk), End> {
         match self.answers.recv_timeout(limit) {
-            Ok(Ok((number, answer))) if number == self.asked => Ok(answer),
-            Ok(Ok((number, _))) => {
+            Ok(Ok((number, answer, bulk))) if number == self.asked => Ok((answer, bulk)),
+            Ok(Ok((number, ..))) => {
                 Err(End::Nonsense { reason: format!("an answer to request {number} of {}", self.asked) })
             }
             Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {
@@ -137,6 +167,13 @@ impl Drop for Worker {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Takes requests, which may be larger than a pipe; the thread ends with the worker.
+fn speak(mut stdin: ChildStdin) -> Sender<Vec<u8>> {
+    let (sender, requests) = bounded::<Vec<u8>>(1);
+    thread::spawn(move || requests.iter().try_for_each(|request| stdin.write_all(&request)));
+    sender
 }
 
 /// The answers, as they come; the thread ends with the worker.

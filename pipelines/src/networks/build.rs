@@ -1,4 +1,4 @@
-//! One function a network: from a bundle's configuration and some weights to the network, strictly.
+//! Two functions a network: from a bundle to its configuration, and with some weights to the network, strictly.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,7 +10,7 @@ use affekt_manet::Manet;
 use affekt_sdumc::Sdumc;
 use affekt_wavlm::WavLm;
 use affekt_weights::bundle::Weights;
-use affekt_weights::{Bundle, Checkpoint, Error as WeightsError, KeyTable};
+use affekt_weights::{Bundle, Checkpoint, Error as WeightsError, Gguf, KeyTable};
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
@@ -81,16 +81,18 @@ impl<'b> Source<'b> {
         }
     }
 
-    /// The speech encoder.
-    pub fn wavlm(&self) -> Result<WavLm, Error> {
-        let config = self.bundle.config::<affekt_wavlm::RawConfig>(self.network)?.into_config()?;
-        self.load(&affekt_wavlm::KEYS, |vb| WavLm::load(vb, &config))
+    /// The speech encoder and its configuration.
+    pub fn wavlm(&self) -> Result<(WavLm, affekt_wavlm::Config), Error> {
+        let config = wavlm_config(self.bundle, self.network)?;
+        let network = self.load(&affekt_wavlm::KEYS, |vb| WavLm::load(vb, &config))?;
+        Ok((network, config))
     }
 
-    /// The face encoder.
-    pub fn manet(&self) -> Result<Manet, Error> {
-        let config = self.bundle.config::<affekt_manet::RawConfig>(self.network)?.resolve()?;
-        self.load(&affekt_manet::KEYS, |vb| Manet::load(vb, &config))
+    /// The face encoder and its configuration.
+    pub fn manet(&self) -> Result<(Manet, affekt_manet::Config), Error> {
+        let config = manet_config(self.bundle, self.network)?;
+        let network = self.load(&affekt_manet::KEYS, |vb| Manet::load(vb, &config))?;
+        Ok((network, config))
     }
 
     /// The language model and its configuration.
@@ -115,4 +117,27 @@ impl<'b> Source<'b> {
         let config = self.bundle.config::<affekt_sdumc::RawConfig>(self.network)?.resolve()?;
         self.load(affekt_sdumc::keys(&config), |vb| Sdumc::load(vb, &config))
     }
+}
+
+/// What the speech encoder `network` shall be like.
+pub fn wavlm_config(bundle: &Bundle, network: &str) -> Result<affekt_wavlm::Config, Error> {
+    Ok(bundle.config::<affekt_wavlm::RawConfig>(network)?.into_config()?)
+}
+
+/// What the face encoder `network` shall be like.
+pub fn manet_config(bundle: &Bundle, network: &str) -> Result<affekt_manet::Config, Error> {
+    Ok(bundle.config::<affekt_manet::RawConfig>(network)?.resolve()?)
+}
+
+/// What the language model `network` shall be like: of a GGUF file what its header says, and no weights are read.
+pub fn llama_config(bundle: &Bundle, network: &str) -> Result<affekt_llama::Config, Error> {
+    let listed = bundle.network(network)?;
+    if let [only] = *bundle.weights_files(network)?
+        && (listed.config.is_none() || Gguf::is_named(Path::new(only)))
+        && let Weights::File(path) = bundle.weights(network)?
+        && is_gguf(&path)
+    {
+        return Ok(affekt_llama::Config::from_gguf(&path)?);
+    }
+    Ok(bundle.config(network)?)
 }

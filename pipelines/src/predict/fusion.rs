@@ -51,7 +51,7 @@ fn flow(
     text: Option<&Tensor>,
     flow: Flow,
 ) -> Result<Verdict, Error> {
-    let widths = networks.widths();
+    let widths = networks.sdumc.config().widths;
     let sequence = |feature: Option<&Tensor>, width| -> Result<Sequence, Error> {
         Ok(match feature {
             Some(rows) => Sequence::new(rows.unsqueeze(0)?)?, // (1, t, width)

@@ -8,7 +8,7 @@ use candle_core::Tensor;
 use super::clock::Clock;
 use super::fusion::{Features, Verdicts, fuse};
 use super::recording::Clip;
-use crate::features::{audio, simulated, text, video};
+use crate::features::text;
 use crate::{Error, Networks};
 
 /// What the networks make of a clip.
@@ -44,7 +44,7 @@ pub fn judge(
 ) -> Result<Judged, Error> {
     let heard = clip.waveform.as_ref().filter(|waveform| !waveform.is_silent());
     let voice = clock.stage(Stage::Audio, |_| match heard {
-        Some(waveform) => audio::encode(networks, waveform),
+        Some(waveform) => networks.voice.encode(waveform),
         None => Ok(None),
     })?;
     let video = clock.stage(Stage::Video, |advanced| encode_faces(networks, &clip.track, advanced))?;
@@ -60,11 +60,11 @@ pub fn judge(
         return Ok(judged);
     }
     let text = clock.stage(Stage::Text, |_| {
-        judged.words.as_ref().map(|words| text::encode(networks, words)).transpose()
+        judged.words.as_ref().map(|words| networks.words.encode(words)).transpose()
     })?;
     let samples = heard.map_or(0, |waveform| waveform.samples.len());
     let simulation = clock.stage(Stage::Simulate, |_| match &voice {
-        Some(voice) => simulated::generate(networks, &voice.speech, samples),
+        Some(voice) => networks.simulator.encode(&voice.speech, samples),
         None => Ok(None),
     })?;
     let generated = simulation.map(|simulation| {
@@ -91,8 +91,7 @@ fn encode_faces(
     let crops: Vec<Option<&RgbImage>> =
         track.faces.iter().map(|face| face.as_ref().map(|face| &face.crop)).collect();
     let total = track.with_face();
-    video::encode(
-        networks,
+    networks.face.encode(
         &crops,
         |crop, side| resize(crop, side, side),
         |done| {

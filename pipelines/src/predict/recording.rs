@@ -18,20 +18,12 @@ use super::clock::{Clock, Meter};
 use super::sampler::{Sampler, Snapshot};
 use super::watch::{Sight, Watcher};
 use crate::Error;
+use crate::cut::thinning::Thinning;
+use crate::cut::{ROUNDING, told};
 use crate::windows::{Cutter, Window};
 
 /// Frames that wait between decoder and tracker.
 const WAITING: usize = 8;
-
-/// Frames closer together than this are left out, in seconds: up to 75 frames a second are all judged, and no header
-/// makes thousands of faces out of a second.
-const CLOSEST: f64 = 1.0 / 75.0 - 1e-4;
-
-/// Encoders end sound and picture this far apart, in seconds, without anybody noticing.
-const ENDS_EARLY: f64 = 0.5;
-
-/// Containers round durations, in seconds: this much over the length of a window is still within it.
-pub(super) const ROUNDING: f64 = 0.1;
 
 /// What a stretch of a recording shows and says.
 pub struct Clip {
@@ -180,20 +172,13 @@ fn look(
     job: &Job<'_>,
     frames: &Sender<Sight>,
     meter: &Meter,
-) -> Result<(Summary, usize), affekt_media::Error> {
+) -> Result<(Summary, Thinning), affekt_media::Error> {
     let mut start = Instant::now();
-    let mut kept: Option<f64> = None;
-    let mut left_out = 0;
+    let mut thinning = Thinning::default();
     let summary = stream(job.path, job.span, Want::VIDEO, |piece| {
         let Piece::Frame(frame) = piece else { return ControlFlow::Continue(()) };
         meter.decoded_since(start);
-        let taken = if kept.is_some_and(|kept| (0.0..CLOSEST).contains(&(frame.time.0 - kept))) {
-            left_out += 1;
-            true
-        } else {
-            kept = Some(frame.time.0);
-            frames.send(Sight::Frame(frame)).is_ok()
-        };
+        let taken = !thinning.keeps(frame.time.0) || frames.send(Sight::Frame(frame)).is_ok();
         start = Instant::now();
         if taken { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
@@ -201,7 +186,7 @@ fn look(
         // Where nobody listens any more, nobody needs it.
         let _ = frames.send(Sight::End(end));
     }
-    Ok((summary, left_out))
+    Ok((summary, thinning))
 }
 
 type Passed<T> = Option<Result<T, affekt_media::Error>>;
@@ -210,7 +195,7 @@ type Passed<T> = Option<Result<T, affekt_media::Error>>;
 fn conclude(
     job: &Job<'_>,
     sound: Passed<Summary>,
-    picture: Passed<(Summary, usize)>,
+    picture: Passed<(Summary, Thinning)>,
     snapshots: Vec<Snapshot>,
 ) -> Result<Facts, Error> {
     let mut warnings = Vec::new();
@@ -223,13 +208,8 @@ fn conclude(
     }
     match picture {
         None => warnings.push(Warning::Missing(Track::Video).to_string()),
-        Some(Ok((summary, left_out))) => {
-            if left_out > 0 {
-                let frames = summary.frames;
-                warnings.push(format!(
-                    "{left_out} of {frames} frames are left out: at most 75 a second are looked at"
-                ));
-            }
+        Some(Ok((summary, thinning))) => {
+            warnings.extend(thinning.warning(summary.frames));
             summaries.push(summary);
         }
         Some(Err(error)) => failures.push((Track::Video, error)),
@@ -240,20 +220,18 @@ fn conclude(
         let (_, error) = failures.into_iter().next().ok_or_else(|| nothing(job))?;
         return Err(error.into());
     }
-    let failed = failures.iter().map(|(track, error)| failed_stream(job.info, *track, error));
+    let failed = failures.iter().map(|(track, error)| told::failed_stream(job.info, *track, error));
     warnings.extend(failed);
     warnings.extend(summaries.iter().flat_map(|summary| &summary.warnings).map(ToString::to_string));
-    warnings.extend(ends_early(&summaries));
+    if let [Some(sound), Some(picture)] =
+        *summaries.iter().map(|summary| summary.span.end).collect::<Vec<_>>()
+    {
+        warnings.extend(told::ends_early(sound.0, picture.0));
+    }
     let end = summaries.iter().filter_map(|summary| summary.span.end).map(|end| end.0).fold(0.0, f64::max);
-    warnings.extend(cut_short(job, &summaries, end).map(|warning| warning.to_string()));
-    // Damage of the container shows in both passes.
-    let mut told = Vec::new();
-    warnings.retain(|warning| {
-        !told.contains(warning) && {
-            told.push(warning.clone());
-            true
-        }
-    });
+    let declared = summaries.iter().find_map(|summary| summary.declared);
+    warnings.extend(told::cut_short(declared, job.span.end, end).map(|warning| warning.to_string()));
+    told::once(&mut warnings);
     let span = Span { start: job.span.start, end: Some(Seconds(end)) };
     Ok(Facts { span, warnings, snapshots })
 }
@@ -264,46 +242,6 @@ fn nothing(job: &Job<'_>) -> affekt_media::Error {
         container: job.info.container.clone(),
         streams: 0,
     }
-}
-
-/// Why one stream is missing while the other is there.
-fn failed_stream(info: &MediaInfo, track: Track, error: &affekt_media::Error) -> String {
-    if let affekt_media::Error::BadSpan { duration, .. } = error {
-        return format!("the {track} ends at {duration}, before the span begins");
-    }
-    let reason = match error {
-        // What the pass found may be a sentence about this stream already.
-        affekt_media::Error::Decode { reason, .. } if reason.starts_with(&format!("the {track}")) => {
-            return reason.clone();
-        }
-        affekt_media::Error::Decode { reason, .. } => reason.clone(),
-        error => error.to_string(),
-    };
-    let codec = match track {
-        Track::Audio => info.audio.as_ref().map(|audio| audio.codec.clone()),
-        Track::Video => info.video.as_ref().map(|video| video.codec.clone()),
-    };
-    Warning::Undecodable { track, codec: codec.unwrap_or_default(), reason }.to_string()
-}
-
-/// Whether one of the two streams, sound and picture, is over long before the other.
-fn ends_early(summaries: &[Summary]) -> Option<String> {
-    let [sound, picture] = summaries else { return None };
-    let (sound, picture) = (sound.span.end?.0, picture.span.end?.0);
-    let (track, end, after) =
-        if sound < picture { (Track::Audio, sound, picture) } else { (Track::Video, picture, sound) };
-    let (end, missing) = (Seconds(end), Seconds(after - end));
-    (missing.0 > ENDS_EARLY)
-        .then(|| format!("the {track} ends at {end}, {missing} before the rest: it counts as absent there"))
-}
-
-/// Whether both streams end before the header says.
-fn cut_short(job: &Job<'_>, summaries: &[Summary], end: f64) -> Option<Warning> {
-    let wanted = job.span.end.map_or(f64::INFINITY, |end| end.0);
-    let declared = summaries.iter().find_map(|summary| summary.declared)?;
-    // Headers round, and players forgive a second or so.
-    let short = end < wanted && end + (0.02 * declared.0).max(1.0) < declared.0.min(wanted);
-    short.then_some(Warning::CutShort { declared, found: Seconds(end) })
 }
 
 impl Clip {

@@ -7,9 +7,10 @@ use affekt_faces::{FaceDetector, FaceTrack, Tracker};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::clock::Meter;
-use super::recording::{Clip, Heard, Job, ROUNDING};
+use super::recording::{Clip, Heard, Job};
 use super::sampler::{Sampler, Snapshot};
 use crate::Error;
+use crate::cut::ROUNDING;
 use crate::windows::{Cutter, Window};
 
 /// What comes from the picture's decoder.

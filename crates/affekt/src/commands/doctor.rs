@@ -10,7 +10,7 @@ use affekt_weights::bundle::report::Presence;
 use serde::Serialize;
 
 use crate::cli::{self, Global};
-use crate::output;
+use crate::{host, output};
 
 /// What `doctor --json` tells.
 #[derive(Serialize)]
@@ -20,7 +20,11 @@ struct Report {
     media: bool,
     /// Version of the linked FFmpeg (libavformat), where media is built in.
     ffmpeg: Option<String>,
+    /// System and instruction set.
+    os: String,
     cores: usize,
+    /// Memory of the machine, where the system tells.
+    memory_bytes: Option<u64>,
     /// Instruction sets that the CPU kernels choose from at run time.
     cpu: Vec<&'static str>,
     cuda: bool,
@@ -48,11 +52,14 @@ struct FeatureReport {
 pub fn run(flags: &cli::Doctor, global: &Global) -> ExitCode {
     let checked = check_bundle(&flags.models);
     let hint = checked.as_ref().err().and_then(Explain::hint);
+    let host = host::host();
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),
         media: cfg!(feature = "media"),
         ffmpeg: ffmpeg(),
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
+        os: host.os,
+        cores: host.cpus,
+        memory_bytes: host.memory_bytes,
         cpu: instruction_sets(),
         cuda: candle_core::utils::cuda_is_available(),
         bundle: checked.map_err(|error| error.to_string()),
@@ -117,12 +124,15 @@ fn instruction_sets() -> Vec<&'static str> {
 }
 
 fn text(report: &Report, hint: Option<&str>) -> String {
+    let gigabytes = |bytes: u64| format!(", {:.1} GB of memory", bytes as f64 / 1e9);
+    let memory = report.memory_bytes.map(gigabytes).unwrap_or_default();
     let mut lines = vec![
         format!("affekt {}", report.version),
         match &report.ffmpeg {
             Some(version) => format!("  media     FFmpeg, {version}"),
             None => "  media     not built in: predict and faces are missing".into(),
         },
+        format!("  system    {}{memory}", report.os),
         format!("  cpu       {} cores, {}", report.cores, report.cpu.join(" ")),
         format!("  cuda      {}", if report.cuda { "built in" } else { "not built in" }),
     ];

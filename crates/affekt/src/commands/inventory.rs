@@ -29,7 +29,7 @@ struct Report<'f> {
 
 /// Runs the command: exit 0 where nothing is off but for warnings, 2 where something is, 1 where it could not run.
 pub fn run(flags: &cli::Inventory, global: &Global) -> ExitCode {
-    let cli::Inventory { dataset, root, labels, .. } = flags;
+    let cli::Dataset { name: dataset, root, labels } = &flags.dataset;
     let (root, labels) = (root.as_deref(), labels.as_deref());
     let inventory = match of(&Source { dataset, root, labels }, flags, global) {
         Ok(inventory) => inventory,
@@ -59,7 +59,7 @@ fn durations(manifest: &Manifest, flags: &cli::Inventory, global: &Global) -> Re
     if flags.no_probe {
         return Ok(Durations::new());
     }
-    let pool = super::worker::pool().map_err(|error| Failure::new(&flags.dataset, &error))?;
+    let pool = super::worker::pool().map_err(|error| Failure::new(&flags.dataset.name, &error))?;
     let progress = crate::progress::Progress::new(global);
     let durations = affekt_pipelines::dataset::durations(manifest, Prober::Isolated(&pool), &progress);
     progress.clear();

@@ -9,7 +9,7 @@ use candle_core::Device;
 use serde::Serialize;
 
 use crate::cli::{self, Global};
-use crate::{output, run};
+use crate::{host, output, run};
 
 #[derive(Serialize)]
 struct Measured {
@@ -52,13 +52,6 @@ fn measure(flags: &cli::Run) -> Result<Measured, Error> {
         *tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
     }
     tensors::write(&flags.output, &outputs)?;
-    Ok(Measured { seconds, peak_rss_mb: peak_rss_mb() })
-}
-
-/// Peak resident memory in MiB, where the system tells (Linux).
-fn peak_rss_mb() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes / 1024.0)
+    let peak_rss_mb = host::peak_memory().map(|bytes| bytes as f64 / f64::from(1 << 20));
+    Ok(Measured { seconds, peak_rss_mb })
 }

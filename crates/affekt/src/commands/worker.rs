@@ -5,7 +5,7 @@
 use std::io::{stdin, stdout};
 use std::process::ExitCode;
 
-use affekt_pipelines::isolate::{Error, Pool, Program, Settings, answer, serve};
+use affekt_pipelines::isolate::{Error, Pool, Program, Settings, Work, serve};
 
 /// The only argument of a worker.
 const ARGUMENT: &str = "worker";
@@ -17,11 +17,22 @@ pub fn is_meant() -> bool {
 
 /// Answers; the process ends with its stdin.
 pub fn run() -> ExitCode {
-    match serve(stdin(), stdout(), answer) {
+    let mut work = Work::default();
+    match serve(stdin(), stdout(), |request, speaker| work.answer(request, speaker)) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever asked is gone.
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// This program as a worker.
+///
+/// # Errors
+/// [`Error::NotStarted`] where the system does not say which program this is.
+pub fn program() -> Result<Program, Error> {
+    let path = std::env::current_exe()
+        .map_err(|error| Error::NotStarted { program: "affekt".into(), reason: error.to_string() })?;
+    Ok(Program { path, arguments: vec![ARGUMENT.into()] })
 }
 
 /// Workers that run this program.
@@ -29,7 +40,5 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// [`Error::NotStarted`].
 pub fn pool() -> Result<Pool, Error> {
-    let path = std::env::current_exe()
-        .map_err(|error| Error::NotStarted { program: "affekt".into(), reason: error.to_string() })?;
-    Pool::start(Program { path, arguments: vec![ARGUMENT.into()] }, Settings::default())
+    Pool::start(program()?, Settings::default())
 }

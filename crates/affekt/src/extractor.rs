@@ -1,0 +1,117 @@
+//! Batch extraction as a library.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use affekt_core::{FeatureKind, FeatureSpec, Reporter};
+use affekt_pipelines::dataset::Manifest;
+use affekt_pipelines::extract::{self, Means, Outcome, Plan, Settings};
+use affekt_pipelines::finder::Finder;
+use affekt_pipelines::isolate::Program;
+use affekt_pipelines::networks::Encoders;
+use affekt_pipelines::recipe::{Recipes, specs};
+use affekt_pipelines::{Error, device};
+use affekt_weights::Bundle;
+use candle_core::Device;
+
+use crate::bundles;
+
+/// Makes the features of a dataset's clips by a bundle's recipes, into a cache.
+///
+/// ```no_run
+/// # use std::path::Path;
+/// # use affekt_core::FeatureKind;
+/// # use affekt_pipelines::{dataset::{Manifest, Source}, extract::Settings, isolate::Program};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let source = Source { dataset: "mosei", root: Some(Path::new("MOSEI")), labels: None };
+/// let manifest = Manifest::read(&source)?.sound()?;
+/// let extractor = affekt::Extractor::open("tiny", "auto", &[FeatureKind::Audio, FeatureKind::Video], "f16")?;
+/// let plan = extractor.plan(&manifest, Path::new("cache"), false)?;
+/// // A program that answers as a worker when it is started with this argument: the `affekt` binary is one.
+/// let program = Program { path: "affekt".into(), arguments: vec!["worker".into()] };
+/// let settings = Settings { isolation: Default::default(), batch: 1, commit_every: 512, max_failures: Some(5.0) };
+/// let outcome = extractor.run(&plan, program, &settings, &false.into(), &affekt_core::Silent)?;
+/// println!("{} clips, {} failed", outcome.counts.done, outcome.counts.failed);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Extractor {
+    bundle: Bundle,
+    recipes: Recipes,
+    device: Device,
+    finder: Finder,
+    features: Vec<FeatureKind>,
+    store: String,
+}
+
+impl Extractor {
+    /// For `features` by the bundle `models` (`tiny`, another known name, or a folder), on `device` (`auto`, `cpu`,
+    /// `cuda:INDEX`), kept as `store` (`f32`, `f16`, `bf16`). Weights are not loaded yet.
+    ///
+    /// # Errors
+    /// Those of the bundle and of its recipes.
+    pub fn open(models: &str, device: &str, features: &[FeatureKind], store: &str) -> Result<Self, Error> {
+        let device = device::named(device)?;
+        let bundle = bundles::open(models)?;
+        let recipes = Recipes::of(&bundle)?;
+        let finder = Finder::of(&bundle, &recipes)?;
+        Ok(Self { bundle, recipes, device, finder, features: features.to_vec(), store: store.into() })
+    }
+
+    /// Finds faces by YuNet with the weights in this file instead of the bundle's detector.
+    ///
+    /// # Errors
+    /// Those of [`Finder::by`].
+    pub fn with_yunet(mut self, weights: &Path) -> Result<Self, Error> {
+        self.finder = Finder::by(weights, &self.recipes)?;
+        Ok(self)
+    }
+
+    /// The bundle.
+    pub fn bundle(&self) -> &Bundle {
+        &self.bundle
+    }
+
+    /// Where networks run.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The recipe of each feature.
+    ///
+    /// # Errors
+    /// Those of the networks' configurations.
+    pub fn specs(&self) -> Result<Vec<FeatureSpec>, Error> {
+        specs(&self.bundle, &self.features, &self.finder.words(), &self.store)
+    }
+
+    /// What `cache` lacks of the clips of `manifest`.
+    ///
+    /// # Errors
+    /// See [`Plan::new`].
+    pub fn plan(
+        &self,
+        manifest: &Manifest,
+        cache: &Path,
+        retry_failed: bool,
+    ) -> Result<Plan, extract::Error> {
+        Plan::new(manifest, cache, &self.specs()?, retry_failed)
+    }
+
+    /// Loads the networks that `plan` needs and makes what it lacks; see [`extract::run`].
+    ///
+    /// # Errors
+    /// Those of the weights; otherwise see [`extract::run`].
+    pub fn run(
+        &self,
+        plan: &Plan,
+        program: Program,
+        settings: &Settings,
+        stop: &AtomicBool,
+        reporter: &dyn Reporter,
+    ) -> Result<Outcome, extract::Error> {
+        let encoders = Encoders::load(&self.bundle, &plan.lacking(), &self.device)?;
+        let means = Means { encoders: &encoders, detector: &self.finder.order(), program };
+        extract::run(plan, &means, settings, stop, reporter)
+    }
+}

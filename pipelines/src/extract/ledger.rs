@@ -1,0 +1,280 @@
+//! What all threads of a run know of each other: how far each stage is, what failed, and whether to go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use affekt_core::{ClipId, Event, FeatureKind, Reporter, Seconds, Stage};
+
+use super::Error;
+use super::plan::{Plan, Task};
+
+/// Why a run has ended.
+#[derive(Debug)]
+pub enum End {
+    /// Nothing is left to do.
+    Finished,
+    /// The caller asked for it.
+    Interrupted,
+    /// More clips failed than [`super::Settings::max_failures`] allows.
+    TooManyFailures,
+    /// It cannot go on.
+    Broken(Error),
+}
+
+/// A clip that failed, or some of whose features did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    /// The clip.
+    pub clip: ClipId,
+    /// The features that there are not, therefore.
+    pub features: Vec<FeatureKind>,
+    /// Where it went wrong.
+    pub stage: Stage,
+    /// Why.
+    pub reason: String,
+}
+
+/// What came of one feature in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Made {
+    /// Clips whose feature is in the cache now.
+    pub done: usize,
+    /// Clips that have no such feature.
+    pub absent: usize,
+    /// Clips that failed.
+    pub failed: usize,
+}
+
+/// What one stage has done.
+#[derive(Debug, Default)]
+struct Gauge {
+    /// Clips that it has to do.
+    total: usize,
+    done: AtomicUsize,
+    busy: AtomicU64,
+    /// CPU time, where it is known: of the workers.
+    cpu: AtomicU64,
+}
+
+/// A reading of a stage's gauge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// Clips that it has to do.
+    pub total: usize,
+    /// Clips that it is through with.
+    pub done: usize,
+    /// Time that it worked rather than waited, all of its threads together.
+    pub busy: Seconds,
+    /// CPU time of it, where it has processes of its own.
+    pub cpu: Option<Seconds>,
+}
+
+/// The state of a run.
+pub struct Ledger<'r> {
+    reporter: &'r dyn Reporter,
+    /// Set by the caller to end the run.
+    stop: &'r AtomicBool,
+    halted: AtomicBool,
+    started: Instant,
+    /// Clips that may fail.
+    allowed: usize,
+    total: usize,
+    gauges: BTreeMap<Stage, Gauge>,
+    book: Mutex<Book>,
+}
+
+#[derive(Default)]
+struct Book {
+    end: Option<End>,
+    /// Clips that have gone to the writer.
+    through: usize,
+    /// Seconds of these.
+    media: f64,
+    committed: usize,
+    failed: Vec<Failed>,
+    clips_failed: BTreeSet<ClipId>,
+    made: BTreeMap<FeatureKind, Made>,
+}
+
+impl<'r> Ledger<'r> {
+    /// For the work of `plan`; more than `max_failures` percent of its clips may not fail.
+    pub fn new(
+        plan: &Plan,
+        max_failures: Option<f64>,
+        stop: &'r AtomicBool,
+        reporter: &'r dyn Reporter,
+    ) -> Self {
+        let total = plan.tasks().count();
+        let mut gauges: BTreeMap<Stage, Gauge> = BTreeMap::new();
+        for stage in plan.tasks().flat_map(stages_of) {
+            gauges.entry(stage).or_default().total += 1;
+        }
+        let allowed = max_failures.map_or(usize::MAX, |percent| (percent / 100.0 * total as f64) as usize);
+        Self {
+            reporter,
+            stop,
+            halted: AtomicBool::new(false),
+            started: Instant::now(),
+            allowed,
+            total,
+            gauges,
+            book: Mutex::default(),
+        }
+    }
+
+    /// Whether to leave off.
+    pub fn is_halted(&self) -> bool {
+        if self.stop.load(Ordering::Relaxed) {
+            self.halt(End::Interrupted);
+        }
+        self.halted.load(Ordering::Relaxed)
+    }
+
+    /// Ends the run; the first reason counts.
+    pub fn halt(&self, end: End) {
+        self.book().end.get_or_insert(end);
+        self.halted.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes down work of `stage` since `start`.
+    pub fn worked(&self, stage: Stage, time: Duration) {
+        if let Some(gauge) = self.gauges.get(&stage) {
+            gauge.busy.fetch_add(nanoseconds(time), Ordering::Relaxed);
+        }
+    }
+
+    /// Does work of `stage`.
+    pub fn stage<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+        let start = Instant::now();
+        let result = work();
+        self.worked(stage, start.elapsed());
+        result
+    }
+
+    /// Takes down that `stage` is through with so many more clips.
+    pub fn passed(&self, stage: Stage, clips: usize) {
+        if let Some(gauge) = self.gauges.get(&stage) {
+            gauge.done.fetch_add(clips, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes down CPU time of `stage`'s own processes.
+    pub fn spent(&self, stage: Stage, cpu: Seconds) {
+        if let Some(gauge) = self.gauges.get(&stage) {
+            gauge.cpu.fetch_add((cpu.0.max(0.0) * 1e9) as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes down a failure and tells of it; ends the run where there are too many.
+    pub fn fail(&self, failed: Failed) {
+        let Failed { clip, features, stage, reason } = failed.clone();
+        self.reporter.report(&Event::Failed { clip, features, stage, reason });
+        let mut book = self.book();
+        book.clips_failed.insert(failed.clip.clone());
+        book.failed.push(failed);
+        let too_many = book.clips_failed.len() > self.allowed;
+        drop(book);
+        if too_many {
+            self.halt(End::TooManyFailures);
+        }
+    }
+
+    /// Takes down that a clip of which there were `seconds` has gone to the writer: all networks are through with it.
+    pub fn encoded(&self, task: &Task, seconds: Seconds) {
+        let mut book = self.book();
+        book.through += 1;
+        book.media += seconds.0;
+        drop(book);
+        for stage in stages_of(task).filter(|stage| !matches!(stage, Stage::Decode | Stage::Write)) {
+            self.passed(stage, 1);
+        }
+    }
+
+    /// Takes down that so many more clips are through, all their features in the cache.
+    pub fn committed(&self, clips: usize) {
+        self.book().committed += clips;
+        self.passed(Stage::Write, clips);
+    }
+
+    /// Takes down what a shard has of a feature and tells of it.
+    pub fn shard(&self, feature: FeatureKind, made: Made, path: &Path) {
+        let mut book = self.book();
+        let sum = book.made.entry(feature).or_default();
+        sum.done += made.done;
+        sum.absent += made.absent;
+        sum.failed += made.failed;
+        drop(book);
+        let clips = made.done + made.absent + made.failed;
+        self.reporter.report(&Event::Committed { feature, clips, shard: path.display().to_string() });
+    }
+
+    /// Since when it runs.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Clips that are committed, gone to the writer, failed, and all that there are to do.
+    pub fn counts(&self) -> Counts {
+        let book = self.book();
+        let (done, through, failed) = (book.committed, book.through, book.clips_failed.len());
+        Counts { done, through, failed, total: self.total, media: Seconds(book.media).rounded() }
+    }
+
+    /// The stages of this run, in the order of the data flow.
+    pub fn readings(&self) -> Vec<(Stage, Reading)> {
+        let seconds = |counter: &AtomicU64| Seconds(counter.load(Ordering::Relaxed) as f64 / 1e9);
+        let read = |gauge: &Gauge| Reading {
+            total: gauge.total,
+            done: gauge.done.load(Ordering::Relaxed),
+            busy: seconds(&gauge.busy),
+            cpu: Some(seconds(&gauge.cpu)).filter(|cpu| *cpu > Seconds::ZERO),
+        };
+        self.gauges.iter().map(|(stage, gauge)| (*stage, read(gauge))).collect()
+    }
+
+    /// Ends the book: why the run has ended, what failed, what was made.
+    pub fn close(self) -> (End, Vec<Failed>, BTreeMap<FeatureKind, Made>) {
+        let book = self.book.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (book.end.unwrap_or(End::Finished), book.failed, book.made)
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The stages that a clip goes through.
+fn stages_of(task: &Task) -> impl Iterator<Item = Stage> {
+    let lacks = |kind: FeatureKind| task.lacks.contains(&kind);
+    let stages = [
+        (Stage::Decode, task.needs_media()),
+        (Stage::Audio, task.needs_sound()),
+        (Stage::Video, task.needs_faces()),
+        (Stage::Text, lacks(FeatureKind::Text)),
+        (Stage::Simulate, lacks(FeatureKind::Simulated)),
+        (Stage::Write, true),
+    ];
+    stages.into_iter().filter(|(_, needed)| *needed).map(|(stage, _)| stage)
+}
+
+/// How many clips are how far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Counts {
+    /// In the cache.
+    pub done: usize,
+    /// At the writer, or further.
+    pub through: usize,
+    /// Failed, wholly or in part.
+    pub failed: usize,
+    /// All that the run has to do.
+    pub total: usize,
+    /// Length of those that are at the writer, or further.
+    pub media: Seconds,
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,118 @@
+//! The spec of each feature: what a cache keeps it under.
+
+use affekt_cache::Number;
+use affekt_core::{Digest, FeatureKind, FeatureSpec, LayerRule};
+use affekt_weights::Bundle;
+
+use super::{AudioRecipe, DECODE, KINDS, Recipes};
+use crate::Error;
+use crate::networks::{llama_config, manet_config, wavlm_config};
+
+/// The specs of `features` (in the order of [`KINDS`], each once; with `simulated` also `speech`, which it is made from),
+/// without loading any weights: digests are the bundle's, widths those of the networks' configurations.
+///
+/// `crops` says how faces are found: one of the ways of [`VideoRecipe::faces`](super::VideoRecipe::faces), and the
+/// detector's weights. `store` is how numbers are kept: `f32`, `f16` or `bf16`.
+///
+/// # Errors
+/// Those of the bundle's recipes and configurations; [`affekt_cache::Error::UnknownNumber`].
+pub fn specs(
+    bundle: &Bundle,
+    features: &[FeatureKind],
+    crops: &[String],
+    store: &str,
+) -> Result<Vec<FeatureSpec>, Error> {
+    let recipes = Recipes::of(bundle)?;
+    let maker = Maker { bundle, recipes: &recipes, crops, store };
+    let asked = |kind: &FeatureKind| {
+        let as_source = *kind == FeatureKind::Speech && features.contains(&FeatureKind::Simulated);
+        as_source || features.contains(kind)
+    };
+    let specs: Vec<FeatureSpec> =
+        KINDS.into_iter().filter(asked).map(|kind| maker.spec(kind)).collect::<Result<_, _>>()?;
+    specs.iter().try_for_each(|spec| Number::of(spec).map(|_| ()))?;
+    Ok(specs)
+}
+
+/// Numbers a row of `kind`, by the configuration of its network.
+pub(crate) fn width(bundle: &Bundle, recipes: &Recipes, kind: FeatureKind) -> Result<usize, Error> {
+    Ok(match kind {
+        FeatureKind::Audio | FeatureKind::Speech => wavlm_config(bundle, &recipes.audio.network)?.hidden_size,
+        FeatureKind::Video => manet_config(bundle, &recipes.video.network)?.embedding(),
+        FeatureKind::Text => llama_config(bundle, &recipes.text.network)?.hidden_size,
+        FeatureKind::Simulated => llama_config(bundle, &recipes.simulated.network)?.hidden_size,
+    })
+}
+
+/// What all specs of a run share.
+struct Maker<'a> {
+    bundle: &'a Bundle,
+    recipes: &'a Recipes,
+    crops: &'a [String],
+    store: &'a str,
+}
+
+/// What differs by feature.
+struct Way<'a> {
+    network: &'a str,
+    layers: Option<LayerRule>,
+    preprocessing: Vec<String>,
+    row: &'static str,
+}
+
+impl Maker<'_> {
+    fn spec(&self, kind: FeatureKind) -> Result<FeatureSpec, Error> {
+        let Way { network, layers, preprocessing, row } = match kind {
+            FeatureKind::Audio => audio(&self.recipes.audio),
+            FeatureKind::Speech => audio(&self.recipes.speech),
+            FeatureKind::Video => self.video(),
+            FeatureKind::Text => self.text(),
+            FeatureKind::Simulated => self.simulated()?,
+        };
+        Ok(FeatureSpec {
+            kind,
+            encoder: network.to_owned(),
+            weights: self.digest(network)?,
+            layers,
+            preprocessing,
+            width: width(self.bundle, self.recipes, kind)?,
+            dtype: self.store.to_owned(),
+            row: row.to_owned(),
+        })
+    }
+
+    fn digest(&self, network: &str) -> Result<Digest, Error> {
+        Ok(self.bundle.weights_digest(network)?)
+    }
+
+    fn video(&self) -> Way<'_> {
+        let recipe = &self.recipes.video;
+        let mut preprocessing = self.crops.to_vec();
+        preprocessing.push(format!("resize-{}-pil-bilinear-v1", recipe.size));
+        Way { network: &recipe.network, layers: None, preprocessing, row: "frame" }
+    }
+
+    fn text(&self) -> Way<'_> {
+        let recipe = &self.recipes.text;
+        let preprocessing = vec!["bos-v1".into()];
+        Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "token" }
+    }
+
+    fn simulated(&self) -> Result<Way<'_>, Error> {
+        let Recipes { speech, simulated: recipe, .. } = self.recipes;
+        let preprocessing = vec![
+            DECODE.into(),
+            format!("normalize-{}-v1", speech.normalize),
+            format!("speech {} of {}", speech.layers, self.digest(&speech.network)?),
+            format!("projector {}", self.digest(&recipe.projector)?),
+            format!("prompt {:?}", recipe.prompt.text()),
+            format!("beams {} max {} mode {:?}", recipe.beams, recipe.max_new_tokens, recipe.mode),
+        ];
+        Ok(Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "token" })
+    }
+}
+
+fn audio(recipe: &AudioRecipe) -> Way<'_> {
+    let preprocessing = vec![DECODE.into(), format!("normalize-{}-v1", recipe.normalize)];
+    Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "20ms" }
+}
