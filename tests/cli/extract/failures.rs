@@ -48,7 +48,7 @@ fn what_fails_is_a_row_with_its_reason_and_the_rest_is_done() {
 #[test]
 fn a_run_in_which_too_many_fail_stops() {
     let (tree, cache) = (small_tree(), Cache::new());
-    ["a", "b", "c"].map(|video| fs::write(tree.media(video), "no film").unwrap());
+    ["a", "b", "c"].into_iter().for_each(|video| fs::write(tree.media(video), "no film").unwrap());
     let ended = extract(&tree, &cache.path(), &["--json", "--features", "audio", "--max-failures", "20"]);
     let told = end(&ended);
     assert_eq!((ended.code, &told["ended_by"]), (1, &"stopped".into()), "{told}");
@@ -62,13 +62,13 @@ fn a_run_in_which_too_many_fail_stops() {
 #[test]
 fn without_a_face_there_are_zeros_and_without_a_sound_a_reason() {
     let (tree, cache) = (small_tree(), Cache::new());
-    affekt_testkit::clips::Clip::new(3.0).without_audio().write(&tree.media("a"));
+    affekt_testkit::clips::Clip::new(3.0).without_audio().write(tree.media("a").parent().unwrap(), "a.mp4");
     let ended = extract(&tree, &cache.path(), &["--json", "--features", "audio,video"]);
     assert_eq!(ended.code, 2, "one clip lies behind the end: {}", ended.stderr);
     let folders = affekt_cache::folders(&cache.path()).unwrap();
     let clip = |kind: &str, id: &str| {
-        let folder = folders.iter().find(|folder| folder.name.starts_with(kind)).unwrap();
-        folder.store.clip(&affekt_core::ClipId::new(id).unwrap()).unwrap().clone()
+        let folder = folders.iter().find(|folder| folder.name().starts_with(kind)).unwrap();
+        folder.store().unwrap().unwrap().clip(&affekt_core::ClipId::new(id).unwrap()).unwrap().clone()
     };
     let faces = clip("video", "a_0").facts.face_mask.unwrap();
     assert_eq!(faces.0, vec![false; 15]);

@@ -73,14 +73,15 @@ fn features_are_those_of_predict() {
     let ended = affekt(["cache", "ls", "--json", "--cache", cache.path().to_str().unwrap()]);
     let features: Vec<Value> = ended.json()["features"].as_array().unwrap().clone();
     let kinds: Vec<&str> = features.iter().filter_map(|feature| feature["feature"].as_str()).collect();
-    assert_eq!(kinds, ["simulated", "speech"], "simulated brings speech with it: {}", ended.stdout);
+    assert_eq!(kinds, ["speech", "simulated"], "simulated brings speech with it: {}", ended.stdout);
     let sample = tree.media("a");
     let args = ["predict", "--json", "--start", "1.5", "--end", "2.6", sample.to_str().unwrap()];
     let told = affekt(args).json();
     let rows = affekt_cache::folders(&cache.path()).unwrap();
-    let simulated = rows.iter().find(|folder| folder.name.starts_with("simulated")).unwrap();
+    let simulated = rows.iter().find(|folder| folder.name().starts_with("simulated")).unwrap();
     let id = affekt_core::ClipId::new("a_2").unwrap();
-    let clip = simulated.store.clip(&id).unwrap();
+    let store = simulated.store().unwrap().unwrap();
+    let clip = store.clip(&id).unwrap();
     assert_eq!(told["simulated"]["hypothesis"].as_str(), clip.facts.hypothesis.as_deref());
     assert_eq!(told["simulated"]["score"].as_f64(), clip.facts.score);
     assert_eq!(clip.facts.span, Some(affekt_core::Span::new(Some(1.5), Some(2.6)).unwrap()));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use affekt_core::{Reporter, Span, Stage};
-use affekt_media::{Want, stream};
+use affekt_media::{Want, stream_spans};
 
 use super::{Cutting, Material, Means, Measured, Stages, begin};
 use crate::bench::clock::Spent;
@@ -50,12 +50,12 @@ pub fn measure(
     passed.close(stages)
 }
 
-/// Decodes the recordings in this process, and looks at nothing.
+/// Decodes the clips in this process, by one thread, one pass over each recording, and looks at nothing.
 fn decode(clips: &Clips, means: &Means<'_>) -> Result<(), Error> {
     let want = Want { audio: means.hears(), video: means.looks() };
-    clips.recordings.iter().try_for_each(|(media, _)| {
-        stream(media, Span::ALL, want, |_| ControlFlow::Continue(()))?;
-        Ok(())
+    clips.recordings.iter().try_for_each(|(media, rows)| {
+        let spans: Vec<Span> = rows.iter().map(|row| clips.rows[*row].span).collect();
+        Ok(stream_spans(media, &spans, want, 1, |_| ControlFlow::Continue(()))?)
     })
 }
 

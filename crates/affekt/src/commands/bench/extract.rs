@@ -8,14 +8,14 @@ use std::process::ExitCode;
 use affekt::bundles;
 use affekt_core::{Explain, FeatureKind};
 use affekt_pipelines::bench::report::Machine;
-use affekt_pipelines::bench::{self, Clips, Error, Report, Tree, stages, whole};
+use affekt_pipelines::bench::{Clips, Error, Report, Tree, stages, whole};
 use affekt_pipelines::cut::Detector;
 use affekt_pipelines::dataset::{Manifest, Source};
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::isolate::{Pool, Program};
 use affekt_pipelines::networks::Encoders;
-use affekt_pipelines::recipe::specs;
 use affekt_pipelines::recipe::Recipes;
+use affekt_pipelines::recipe::specs;
 use affekt_pipelines::{Error as PipelineError, device, isolate};
 use affekt_report::Failure;
 use affekt_weights::Bundle;
@@ -148,7 +148,7 @@ fn stages_alone(
         batch: parts.batch,
         cache: &folder.join("stages"),
     };
-    bench::stages::measure(clips, &means, progress)
+    stages::measure(clips, &means, progress)
 }
 
 /// `affekt extract` with the same flags.
