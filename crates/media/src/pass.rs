@@ -114,7 +114,7 @@ impl<'a> Pass<'a> {
         lanes.sort_by(|a, b| a.window.start.total_cmp(&b.window.start));
         let end = self.source.info.duration.filter(|_| self.source.duration_is_known);
         let begun = lanes.partition_point(|lane| end.is_none_or(|end| lane.span.start < end));
-        for lane in lanes.split_off(begun) {
+        for lane in &lanes.split_off(begun) {
             self.refuse(lane, &|path, start| Error::BadSpan {
                 path,
                 start,
@@ -179,7 +179,7 @@ impl<'a> Pass<'a> {
                     }
                     self.read_group(group, grid, seeks);
                 }
-                Err(reason) => group.into_iter().for_each(|lane| {
+                Err(reason) => group.iter().for_each(|lane| {
                     self.refuse(lane, &|path, _| Error::Decode { path, reason: reason.clone() });
                 }),
             }
@@ -320,7 +320,7 @@ impl<'a> Pass<'a> {
         self.ended |= self.outlet.tell(Step::Over { span: lane.index, sound, picture }).is_break();
     }
 
-    fn refuse(&mut self, lane: Lane, error: &dyn Fn(std::path::PathBuf, Seconds) -> Error) {
+    fn refuse(&mut self, lane: &Lane, error: &dyn Fn(std::path::PathBuf, Seconds) -> Error) {
         let error = || Err(error(self.source.path.clone(), lane.span.start));
         if self.together.is_some() {
             self.together = Some(Some(error()));

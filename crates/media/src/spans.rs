@@ -15,6 +15,7 @@ use crate::source::Source;
 
 /// What comes of a pass over several spans.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "none is kept: each goes to the caller at once")]
 pub enum Step<'a> {
     /// First of all: what the headers tell. To break off ends the pass.
     Opened {

@@ -60,6 +60,17 @@ impl Clips {
         Ok(Self { rows, recordings, durations })
     }
 
+    /// A third of the recordings, every third of them, with their clips.
+    pub(super) fn third(&self) -> Self {
+        let (mut rows, mut recordings) = (Vec::new(), Vec::new());
+        for (media, of_recording) in self.recordings.iter().step_by(3) {
+            let start = rows.len();
+            rows.extend(of_recording.iter().map(|row| self.rows[*row].clone()));
+            recordings.push((media.clone(), (start..rows.len()).collect()));
+        }
+        Self { rows, recordings, durations: self.durations.iter().copied().step_by(3).collect() }
+    }
+
     /// Length of all clips in seconds; one without an end reaches to that of its recording.
     pub fn seconds(&self) -> f64 {
         let of = |((_, clips), whole): (&(PathBuf, Vec<usize>), &f64)| -> f64 {

@@ -130,6 +130,8 @@ pub struct WholeRow {
     pub ratio: f64,
     /// Wall time of a run that has nothing to do.
     pub start_stop_s: f64,
+    /// Of the wall time, what was before the first clip was taken up and after the last was through, as the run says.
+    pub around_s: Option<f64>,
     /// The stage that the others waited for, as the run says.
     pub limit: Option<String>,
     /// Largest resident memory of the process, as the run says.
@@ -207,9 +209,9 @@ fn is_network(stage: Stage) -> bool {
 
 impl Row {
     fn of(measured: &Measured, clips: &Clips) -> Self {
-        let Measured { stage, workers, in_flow, seconds, spent, .. } = *measured;
+        let Measured { stage, workers, in_flow, seconds, video_seconds, spent, .. } = *measured;
         let (cpu, wall) = per_clip(measured, clips);
-        let passed = if is_network(stage) || stage == Stage::Write { seconds } else { clips.video_seconds() };
+        let passed = if is_network(stage) || stage == Stage::Write { seconds } else { video_seconds };
         Self {
             stage,
             workers,
@@ -257,7 +259,7 @@ impl Bound {
 
 impl WholeRow {
     fn of(clips: &Clips, whole: &Whole, bound: &Bound) -> Self {
-        let Whole { spent, start_stop, limit, peak_memory } = whole.clone();
+        let Whole { spent, start_stop, around, limit, peak_memory } = whole.clone();
         let clips_per_s = clips.rows.len() as f64 / spent.wall;
         Self {
             wall_s: spent.wall,
@@ -266,6 +268,7 @@ impl WholeRow {
             times_real_time: clips.seconds() / spent.wall,
             ratio: clips_per_s / bound.clips_per_s,
             start_stop_s: start_stop,
+            around_s: around,
             limit,
             peak_memory_bytes: peak_memory,
         }

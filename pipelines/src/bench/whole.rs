@@ -22,6 +22,8 @@ pub struct Whole {
     pub spent: Spent,
     /// Wall seconds of a run that finds everything in the cache, from the start of the process to its end.
     pub start_stop: f64,
+    /// Seconds of it before the first clip was taken up and after the last was through, as the run says.
+    pub around: Option<f64>,
     /// The stage that the others waited for, as the run says.
     pub limit: Option<String>,
     /// Largest resident memory of the process, in bytes, as the run says.
@@ -44,8 +46,12 @@ pub fn measure(clips: &Clips, extract: &Program, folder: &Path) -> Result<Whole,
     }
     starts.sort_by(f64::total_cmp);
     let limit = record.as_ref().and_then(|record| record["limit"].as_str().map(str::to_owned));
+    let around = record.as_ref().and_then(|record| {
+        let seconds = &record["seconds"];
+        Some(seconds["start"].as_f64()? + seconds["stop"].as_f64()?)
+    });
     let peak_memory = record.as_ref().and_then(|record| record["peak_memory_bytes"].as_u64());
-    Ok(Whole { spent, start_stop: starts[STARTS / 2], limit, peak_memory })
+    Ok(Whole { spent, start_stop: starts[STARTS / 2], around, limit, peak_memory })
 }
 
 fn run(extract: &Program, manifest: &Path, cache: &Path) -> Result<(), Error> {

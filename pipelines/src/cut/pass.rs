@@ -80,10 +80,10 @@ impl Cutting {
 }
 
 /// The pass itself, with a detector for each clip, where faces are wanted.
-fn go_over<'u>(
+fn go_over(
     order: &Order,
     threads: usize,
-    users: Vec<Option<&'u mut User<'_, '_>>>,
+    users: Vec<Option<&mut User<'_, '_>>>,
     teller: Teller<'_>,
 ) -> Result<Cost, Error> {
     let want = Want { audio: order.sound, video: order.faces.is_some() };

@@ -13,6 +13,8 @@ const MOST_WASTE: f64 = 0.1;
 /// With a batch of one, which is best on a CPU, every item goes straight through.
 pub struct Batcher<T> {
     batch: usize,
+    /// Length of a batch at most, padding included.
+    most: usize,
     /// Sorted by length.
     pool: Vec<Waiting<T>>,
     came: u64,
@@ -42,9 +44,10 @@ impl Padding {
 }
 
 impl<T> Batcher<T> {
-    /// For batches of at most `batch` items.
-    pub fn new(batch: usize) -> Self {
-        Self { batch: batch.max(1), pool: Vec::new(), came: 0, padding: Padding::default() }
+    /// For batches of at most `batch` items and of at most the length `most`, padding included; an item that is longer
+    /// comes alone.
+    pub fn new(batch: usize, most: usize) -> Self {
+        Self { batch: batch.max(1), most, pool: Vec::new(), came: 0, padding: Padding::default() }
     }
 
     /// Takes an item in.
@@ -79,16 +82,21 @@ impl<T> Batcher<T> {
         };
         let best = |size| groups(size).min_by(|a, b| self.waste(a).total_cmp(&self.waste(b)));
         let sizes = (1..=self.batch).rev();
-        let mut groups = sizes.filter_map(best).filter(|group| self.waste(group) <= MOST_WASTE);
+        let fits = |group: &Range<usize>| self.padded(group) <= self.most && self.waste(group) <= MOST_WASTE;
+        let mut groups = sizes.filter_map(best).filter(fits);
         groups.next().unwrap_or(oldest..oldest + 1)
     }
 
     /// Share of the group's work that would be padding.
     fn waste(&self, group: &Range<usize>) -> f64 {
-        let group = &self.pool[group.clone()];
-        let longest = group.last().map_or(0, |waiting| waiting.length) * group.len();
-        let real: usize = group.iter().map(|waiting| waiting.length).sum();
-        if longest == 0 { 0.0 } else { 1.0 - real as f64 / longest as f64 }
+        let real: usize = self.pool[group.clone()].iter().map(|waiting| waiting.length).sum();
+        let padded = self.padded(group);
+        if padded == 0 { 0.0 } else { 1.0 - real as f64 / padded as f64 }
+    }
+
+    /// Length of the group, padding included.
+    fn padded(&self, group: &Range<usize>) -> usize {
+        self.pool[group.end - 1].length * group.len()
     }
 
     /// How many items wait.
@@ -125,8 +133,11 @@ mod tests {
             .collect()
     }
 
+    /// 20 s for each of 16.
+    const MOST: usize = 16 * 1_000;
+
     fn run(batch: usize, lengths: &[usize]) -> (Vec<Vec<usize>>, Padding) {
-        let mut batcher = Batcher::new(batch);
+        let mut batcher = Batcher::new(batch, MOST);
         let mut batches = Vec::new();
         for (index, length) in lengths.iter().enumerate() {
             batcher.push(*length, index);
@@ -146,7 +157,9 @@ mod tests {
         let lengths = mosei_like(2_000);
         for batch in [2, 4, 8, 16, 32] {
             let (batches, padding) = run(batch, &lengths);
-            assert!(batches.iter().all(|group| group.len() <= batch));
+            let longest = |group: &Vec<usize>| group.iter().map(|at| lengths[*at]).max().unwrap_or_default();
+            let fits = |group: &Vec<usize>| group.len() == 1 || longest(group) * group.len() <= MOST;
+            assert!(batches.iter().all(|group| group.len() <= batch && fits(group)));
             let mut all: Vec<usize> = batches.concat();
             all.sort_unstable();
             assert_eq!(all, (0..lengths.len()).collect::<Vec<_>>());
@@ -167,7 +180,7 @@ mod tests {
 
     #[test]
     fn none_waits_for_ever() {
-        let mut batcher = Batcher::new(4);
+        let mut batcher = Batcher::new(4, MOST);
         batcher.push(1_000_000, usize::MAX);
         let mut when = None;
         for index in 0..200 {

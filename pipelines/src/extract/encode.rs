@@ -15,6 +15,9 @@ use crate::cut::{Cut, Part, Picture};
 use crate::features::audio::Voice;
 use crate::networks::Encoders;
 
+/// Samples that the clips of a batch have on average, at most: 20 s. All hidden states of a batch are in memory at once.
+const MEAN_MOST: usize = 20 * 16_000;
+
 /// A clip on its way into the cache.
 pub struct Entry {
     /// Its name.
@@ -119,7 +122,7 @@ pub struct Encoding<'a, 'p> {
 impl<'p> Encoding<'_, 'p> {
     /// Works until no more clips come, or the run is halted.
     pub fn run(&self) -> Padding {
-        let mut batcher = Batcher::new(self.batch);
+        let mut batcher = Batcher::new(self.batch, self.batch * MEAN_MOST);
         while let Some(item) = self.items.pop() {
             if self.ledger.is_halted() {
                 break;

@@ -36,7 +36,15 @@ fn clips() -> Clips {
 }
 
 fn measured(stage: Stage, in_flow: bool, wall: f64, cpu: f64) -> Measured {
-    Measured { stage, workers: 2, in_flow, clips: 10, seconds: 60.0, spent: Spent { wall, cpu } }
+    Measured {
+        stage,
+        workers: 2,
+        in_flow,
+        clips: 10,
+        seconds: 60.0,
+        video_seconds: 80.0,
+        spent: Spent { wall, cpu },
+    }
 }
 
 fn stages() -> Stages {
@@ -57,7 +65,13 @@ fn stages() -> Stages {
 fn report(device: &str, wall: f64) -> Report {
     let machine = Machine { cores: 2, device: device.into(), bundle: "tiny".into() };
     let spent = Spent { wall, cpu: 21.0 };
-    let whole = Whole { spent, start_stop: 0.2, limit: Some("decode".into()), peak_memory: Some(1) };
+    let whole = Whole {
+        spent,
+        start_stop: 0.2,
+        around: Some(0.1),
+        limit: Some("decode".into()),
+        peak_memory: Some(1),
+    };
     Report::new(machine, vec![FeatureKind::Audio], &clips(), None, &stages(), &whole)
 }
 

@@ -25,29 +25,27 @@ pub fn measure(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Material>, Error> {
     begin(Stage::Decode, reporter);
-    let row = |stage, workers, in_flow, spent| Measured {
-        stage,
-        workers,
-        in_flow,
-        clips: clips.rows.len(),
-        seconds: clips.seconds(),
-        spent,
-    };
     if !means.looks() {
         let (passed, spent) = pass(clips, means, means.workers)?;
-        stages.measured.push(row(Stage::Decode, means.workers, true, spent));
+        stages.measured.push(Measured { in_flow: true, ..row(Stage::Decode, means.workers, clips, spent) });
         return passed.close(stages);
     }
-    let ((), spent) = Spent::on(|| decode(clips, means))?;
-    stages.measured.push(row(Stage::Decode, 1, false, spent));
+    let third = clips.third();
+    let ((), spent) = Spent::on(|| decode(&third, means))?;
+    stages.measured.push(row(Stage::Decode, 1, &third, spent));
     begin(Stage::Faces, reporter);
     if means.workers > 1 {
-        let (_, spent) = pass(clips, means, 1)?;
-        stages.measured.push(row(Stage::Faces, 1, false, spent));
+        let (_, spent) = pass(&third, means, 1)?;
+        stages.measured.push(row(Stage::Faces, 1, &third, spent));
     }
     let (passed, spent) = pass(clips, means, means.workers)?;
-    stages.measured.push(row(Stage::Faces, means.workers, true, spent));
+    stages.measured.push(Measured { in_flow: true, ..row(Stage::Faces, means.workers, clips, spent) });
     passed.close(stages)
+}
+
+fn row(stage: Stage, workers: usize, clips: &Clips, spent: Spent) -> Measured {
+    let (seconds, video_seconds) = (clips.seconds(), clips.video_seconds());
+    Measured { stage, workers, in_flow: false, clips: clips.rows.len(), seconds, video_seconds, spent }
 }
 
 /// Decodes the clips in this process, by one thread, one pass over each recording, and looks at nothing.

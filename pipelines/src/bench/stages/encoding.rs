@@ -58,7 +58,7 @@ fn spent(
     work: impl FnOnce() -> Result<(), Error>,
 ) -> Result<Measured, Error> {
     let ((), spent) = Spent::on(work)?;
-    Ok(Measured { stage, workers: 1, in_flow: true, clips, seconds, spent })
+    Ok(Measured { stage, workers: 1, in_flow: true, clips, seconds, video_seconds: 0.0, spent })
 }
 
 /// The networks at work.

@@ -23,5 +23,6 @@ pub fn measure(clips: &Clips, means: &Means<'_>, made: &[Made]) -> Result<Measur
     })?;
     let written: BTreeSet<_> = made.iter().map(|made| &made.clip).collect();
     let seconds = written.len() as f64 * clips.seconds() / clips.rows.len() as f64;
-    Ok(Measured { stage: Stage::Write, workers: 1, in_flow: true, clips: written.len(), seconds, spent })
+    let clips = written.len();
+    Ok(Measured { stage: Stage::Write, workers: 1, in_flow: true, clips, seconds, video_seconds: 0.0, spent })
 }

@@ -13,7 +13,7 @@ pub fn text(report: &Report) -> String {
     ));
     lines.extend(report.stages.iter().map(row));
     lines.extend([String::new(), bound(&report.bound, report.machine.cores), whole(&report.whole)]);
-    lines.push(format!("  start and stop   {:.2} s with nothing to do", report.whole.start_stop_s));
+    lines.push(edges(&report.whole));
     lines.push(limit(report));
     lines.push(String::new());
     lines.extend(projection(&report.projection));
@@ -82,6 +82,11 @@ fn whole(whole: &WholeRow) -> String {
     format!(
         "  whole            {clips_per_s:.2} clips/s, {times_real_time:.1}x real time, in {wall_s:.1} s: {ratio:.2} of the bound"
     )
+}
+
+fn edges(whole: &WholeRow) -> String {
+    let around = whole.around_s.map(|seconds| format!(", {seconds:.2} s around the work"));
+    format!("  start and stop   {:.2} s with nothing to do{}", whole.start_stop_s, around.unwrap_or_default())
 }
 
 fn limit(report: &Report) -> String {
