@@ -24,6 +24,7 @@ pub mod thinning;
 pub(crate) mod told;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use affekt_core::{Digest, RgbImage, Seconds, Span, Stage, Waveform};
@@ -47,6 +48,9 @@ pub struct Order {
     /// Its clips.
     #[serde(with = "wire::spans")]
     pub spans: Vec<Span>,
+    /// Which of them are not handed out. They are decoded all the same: some codecs draw noise that depends on what they
+    /// have decoded before, so that a clip sounds as ever only where the pass goes the same way.
+    pub unwanted: BTreeSet<usize>,
     /// Whether their sound is wanted.
     pub sound: bool,
     /// What finds faces in their picture, where that is wanted.

@@ -25,7 +25,7 @@ use std::time::Duration;
 use affekt_core::Seconds;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::cut::{Cost, Found, Order};
+use crate::cut::{Cost, Order, Sign};
 
 use order::{Answers, hand_on};
 use worker::{Limits, Worker};
@@ -110,13 +110,13 @@ impl Pool {
         answered
     }
 
-    /// All clips of one recording, from one pass over it, in a worker: [`crate::cut`]. `take` gets what is found as it
-    /// comes; where it breaks off, the worker is killed, and that is no error. To be called from as many threads as there
-    /// are workers; others wait.
+    /// All clips of one recording, from one pass over it, in a worker: [`crate::cut`]. `take` hears what is found as it
+    /// comes, and about twice a second that it goes on; where it breaks off, the worker is killed, and that is no error.
+    /// To be called from as many threads as there are workers; others wait.
     ///
     /// # Errors
     /// Those of [`Pool::probe`]. Every clip of the order that `take` has not got by then cannot be had, for that reason.
-    pub fn cut(&self, order: &Order, mut take: impl FnMut(Found) -> ControlFlow<()>) -> Result<Cost, Error> {
+    pub fn cut(&self, order: &Order, mut take: impl FnMut(Sign) -> ControlFlow<()>) -> Result<Cost, Error> {
         let limits = Limits { each: self.settings.limit, all: order::limit(order) };
         let mut answers = Answers::to(order);
         let worker = &mut self.worker()?;

@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", feature = "media"))]
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
+use std::collections::BTreeSet;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::ops::ControlFlow;
@@ -319,14 +321,16 @@ fn order(folder: &Path, name: &str) -> Order {
     }
     let span = |start, end| Span::new(Some(start), Some(end)).unwrap();
     let spans = vec![span(0.5, 1.0), span(0.9, 2.1), span(2.0, 2.9)];
-    Order { media, spans, sound: true, faces: Some(Detector::RustFace) }
+    Order { media, spans, unwanted: BTreeSet::new(), sound: true, faces: Some(Detector::RustFace) }
 }
 
 /// What was found of an order, and how it ended.
 fn cut(pool: &Pool, order: &Order) -> (Vec<Found>, Result<Cost, Error>) {
     let mut found = Vec::new();
     let ended = pool.cut(order, |next| {
-        found.push(next);
+        if let Sign::Found(next) = next {
+            found.push(next);
+        }
         ControlFlow::Continue(())
     });
     (found, ended)
@@ -403,8 +407,8 @@ fn silence_is_limited_and_signs_of_life_end_it() {
     assert!(ended.unwrap_err().to_string().ends_with("2 clips are missing"));
     // Whoever takes a clip may take his time.
     let mut taken = 0;
-    let ended = pool.cut(&order(folder.path(), "good"), |_| {
-        taken += 1;
+    let ended = pool.cut(&order(folder.path(), "good"), |sign| {
+        taken += u32::from(matches!(sign, Sign::Found(_)));
         thread::sleep(Duration::from_millis(2_200) * u32::from(taken == 2));
         ControlFlow::Continue(())
     });
@@ -418,9 +422,13 @@ fn breaking_off_ends_the_work_at_once() {
     let process = process(&pool);
     let start = Instant::now();
     let mut taken = 0;
-    let ended = pool.cut(&order(folder.path(), "hang"), |found| {
-        taken += 1;
-        if matches!(found, Found::Clip(_)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let ended = pool.cut(&order(folder.path(), "hang"), |sign| {
+        taken += u32::from(matches!(sign, Sign::Found(_)));
+        if matches!(sign, Sign::Found(Found::Clip(_))) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     assert!(ended.is_ok() && taken == 2);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
@@ -453,7 +461,13 @@ fn orders_of_thousands_of_clips_are_taken() {
         let start = 2.0 + f64::from(n % 300) / 100.0;
         Span::new(Some(start), Some(start + 0.1)).unwrap()
     };
-    let order = Order { media, spans: (0..2_000).map(span).collect(), sound: true, faces: None };
+    let order = Order {
+        media,
+        spans: (0..2_000).map(span).collect(),
+        unwanted: BTreeSet::new(),
+        sound: true,
+        faces: None,
+    };
     let (found, ended) = cut(&pool(1), &order);
     assert_eq!((found.len(), ended.is_ok()), (2_001, true));
 }

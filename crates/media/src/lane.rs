@@ -80,8 +80,9 @@ impl Hearing {
 
     /// What could not be decoded.
     pub(crate) fn damage(&self) -> Option<Warning> {
-        let (track, count, lasting) = (Track::Audio, self.damaged, Seconds(self.lost));
-        (count > 0).then_some(Warning::Damaged { track, count, lasting })
+        let (silenced, lasting) = self.timeline.silenced();
+        let (count, lasting) = (self.damaged + silenced, Seconds(self.lost + lasting));
+        (count > 0).then_some(Warning::Damaged { track: Track::Audio, count, lasting })
     }
 }
 

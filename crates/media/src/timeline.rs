@@ -23,6 +23,9 @@ pub(crate) const TAIL: f64 = 0.05;
 const MOST_SILENCE: f64 = 6.0 * 3_600.0;
 /// Silence is handed out in pieces of so many samples.
 const SILENCE: [f32; 4_096] = [0.0; 4_096];
+/// Louder samples, full scale being 1, come from damage. Files of floating-point numbers may hold those of 32-bit integers,
+/// but nothing beyond.
+const LOUDEST: f32 = 4_294_967_296.0;
 
 const OUT: u32 = SampleRate::SPEECH.0;
 
@@ -41,6 +44,8 @@ pub(crate) struct Timeline {
     chunk: Vec<f32>,
     gaps: usize,
     gap_seconds: f64,
+    /// Stretches that no microphone gives, and samples in them.
+    silenced: (usize, usize),
     end: Option<f64>,
 }
 
@@ -70,6 +75,7 @@ impl Timeline {
             chunk: Vec::new(),
             gaps: 0,
             gap_seconds: 0.0,
+            silenced: (0, 0),
             end: None,
         }
     }
@@ -135,6 +141,12 @@ impl Timeline {
         (count > 0).then_some(Warning::Gaps { track, count, lasting })
     }
 
+    /// How many stretches were no sound and are silent now, and their seconds.
+    pub(crate) fn silenced(&self) -> (usize, f64) {
+        let (places, samples) = self.silenced;
+        (places, SampleRate::SPEECH.seconds(samples).0)
+    }
+
     /// Hands out the rest up to `end` seconds, silence where nothing sounded; gives the number of samples in all.
     pub(crate) fn finish(mut self, end: f64, outlet: &mut Outlet<'_>) -> Result<usize, Error> {
         self.finish_run(end, outlet)?;
@@ -181,8 +193,10 @@ impl Timeline {
         let (from, to) = (start.max(self.cursor), run.place.min(last));
         if from < to {
             self.fill(from, outlet);
-            let heard = &self.chunk[(from - start) as usize..(to - start) as usize];
+            let heard = &mut self.chunk[(from - start) as usize..(to - start) as usize];
             if !self.stopped {
+                let (places, samples) = silence(heard);
+                self.silenced = (self.silenced.0 + places, self.silenced.1 + samples);
                 self.stopped = outlet.hear(self.index, self.cursor, heard).is_break();
                 self.cursor = to;
             }
@@ -198,6 +212,23 @@ impl Timeline {
             self.cursor += count;
         }
     }
+}
+
+/// Silences what is no number, or too large a one; gives its stretches and its samples.
+///
+/// Done last, sample by sample, so that a span still equals the same stretch of the whole.
+fn silence(samples: &mut [f32]) -> (usize, usize) {
+    let (mut places, mut count, mut last) = (0, 0, false);
+    for sample in samples {
+        let is_sound = sample.abs() <= LOUDEST;
+        if !is_sound {
+            *sample = 0.0;
+            count += 1;
+            places += usize::from(!last);
+        }
+        last = !is_sound;
+    }
+    (places, count)
 }
 
 impl Run {
@@ -283,6 +314,33 @@ mod tests {
         assert_eq!(heard.warning, Some(gap));
         assert!(heard.samples[8_100..15_900].iter().all(|sample| *sample == 0.0));
         assert_eq!(heard.samples.len(), 32_000);
+    }
+
+    #[test]
+    fn what_is_no_number_is_silenced_where_it_stands() {
+        let sound = hear(0.0..f64::INFINITY, 1.0, &[(0..44_100, 0)]);
+        let mut samples = tone(0..44_100);
+        samples[11_025] = f32::NAN;
+        (samples[22_050], samples[33_075]) = (f32::INFINITY, -1e30);
+        let mut heard = Vec::new();
+        let mut on_piece = |step: Step<'_>| {
+            let Step::Piece { piece: Piece::Sound { samples, .. }, .. } = step else {
+                panic!("there is nothing but sound")
+            };
+            heard.extend_from_slice(samples);
+            ControlFlow::Continue(())
+        };
+        let mut outlet = Outlet::new(&mut on_piece);
+        let mut timeline = Timeline::new(3, 0.0..f64::INFINITY, Some(1.0));
+        let planes = [samples];
+        let block = Block::Planes { planes: &planes, rate: RATE, layout: Layout { channels: 1, mask: None } };
+        timeline.take(&block, Some(0), &mut outlet).unwrap();
+        let (places, seconds) = timeline.silenced();
+        timeline.finish(1.0, &mut outlet).unwrap();
+        assert_eq!((places, heard.len()), (3, sound.samples.len()));
+        let differ = heard.iter().zip(&sound.samples).filter(|(one, other)| one != other).count();
+        assert!(seconds < 0.02 && differ < 320, "{seconds} s, {differ} samples");
+        assert!(heard.iter().all(|sample| sample.abs() < 1.0));
     }
 
     #[test]

@@ -27,11 +27,12 @@ pub enum Warning {
         /// What failed.
         reason: String,
     },
-    /// Parts are damaged: what could not be decoded was left out, or patched up by the decoder.
+    /// Parts are damaged: what could not be decoded was left out, or patched up by the decoder; samples that are no
+    /// numbers are silent.
     Damaged {
         /// Which.
         track: Track,
-        /// Damaged packets or frames.
+        /// Damaged packets or frames, or stretches of samples.
         count: usize,
         /// How much they last, about.
         lasting: Seconds,

@@ -24,6 +24,8 @@ pub(super) struct Clips<'p, 't, 'u, 's, 'd> {
     declared: Option<Seconds>,
     meter: Meter,
     teller: Teller<'t>,
+    /// Wanted clips that are not through.
+    left: usize,
 }
 
 /// A clip on its way.
@@ -44,7 +46,8 @@ impl<'p, 't, 'u, 's, 'd> Clips<'p, 't, 'u, 's, 'd> {
         meter: Meter,
         teller: Teller<'t>,
     ) -> Self {
-        Self { order, users, open: BTreeMap::new(), info: None, declared: None, meter, teller }
+        let left = order.spans.len() - order.unwanted.len();
+        Self { order, users, open: BTreeMap::new(), info: None, declared: None, meter, teller, left }
     }
 
     /// Takes what comes of the recording.
@@ -72,6 +75,9 @@ impl<'p, 't, 'u, 's, 'd> Clips<'p, 't, 'u, 's, 'd> {
     }
 
     fn take(&mut self, index: usize, piece: Piece<'_>) -> ControlFlow<()> {
+        if self.order.unwanted.contains(&index) {
+            return self.teller.alive();
+        }
         let span = self.order.spans[index];
         let is_known = is_too_long(span, self.declared);
         let open = self.open.entry(index).or_insert_with(|| {
@@ -115,6 +121,9 @@ impl<'p, 't, 'u, 's, 'd> Clips<'p, 't, 'u, 's, 'd> {
     }
 
     fn close(&mut self, index: usize, sound: Streamed, picture: Streamed) -> ControlFlow<()> {
+        if self.order.unwanted.contains(&index) {
+            return self.teller.alive();
+        }
         let mut open = self.open.remove(&index).unwrap_or_default();
         let span = self.order.spans[index];
         let found = if open.too_long || is_too_long(span, self.declared) && is_there(&sound, &picture) {
@@ -124,7 +133,9 @@ impl<'p, 't, 'u, 's, 'd> Clips<'p, 't, 'u, 's, 'd> {
             Closing { info: self.info.as_ref(), declared: self.declared, span, index }
                 .cut(open, sound, picture, seen)
         };
-        self.teller.found(Found::Clip(found))
+        self.left -= 1;
+        let told = self.teller.found(Found::Clip(found));
+        if self.left == 0 { ControlFlow::Break(()) } else { told }
     }
 
     /// The speaker's crops.

@@ -1,7 +1,7 @@
 //! Recordings to clips: threads that each have one at a time cut in a worker process.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use affekt_core::{Digest, Stage};
 use super::ledger::{End, Ledger};
 use super::plan::{Recording, Task};
 use super::queue::{Closed, Queue};
-use crate::cut::{Cut, Detector, Failure, Found, Order, Part};
+use crate::cut::{Cut, Detector, Failure, Found, Order, Part, Sign};
 use crate::isolate::{self, Pool};
 
 /// A clip on its way to the networks.
@@ -84,7 +84,7 @@ impl<'p> Cutters<'_, 'p> {
             self.push(Item { task, media: None, cut: Cutting::Unneeded })?;
         }
         match self.pool {
-            Some(pool) if !tasks.is_empty() => Pass::new(self, &recording.media, tasks).run(pool),
+            Some(pool) if !tasks.is_empty() => Pass::new(self, recording, tasks).run(pool),
             _ => Ok(()),
         }
     }
@@ -99,25 +99,25 @@ impl<'p> Cutters<'_, 'p> {
 struct Pass<'a, 'p> {
     shared: &'a Cutters<'a, 'p>,
     order: Order,
-    tasks: Vec<&'p Task>,
-    /// Which of them have come.
-    came: Vec<bool>,
+    /// What has not come yet, by [`Task::index`].
+    tasks: BTreeMap<usize, &'p Task>,
     media: Option<Digest>,
     /// Time that was spent waiting for room in the queue.
     blocked: Duration,
 }
 
 impl<'a, 'p> Pass<'a, 'p> {
-    fn new(shared: &'a Cutters<'a, 'p>, media: &Path, tasks: Vec<&'p Task>) -> Self {
+    fn new(shared: &'a Cutters<'a, 'p>, recording: &Recording, tasks: Vec<&'p Task>) -> Self {
         let faces = tasks.iter().any(|task| task.needs_faces());
+        let tasks: BTreeMap<usize, &Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
         let order = Order {
-            media: media.into(),
-            spans: tasks.iter().map(|task| task.span).collect(),
-            sound: tasks.iter().any(|task| task.needs_sound()),
+            media: recording.media.clone(),
+            spans: recording.spans.clone(),
+            unwanted: (0..recording.spans.len()).filter(|index| !tasks.contains_key(index)).collect(),
+            sound: tasks.values().any(|task| task.needs_sound()),
             faces: faces.then(|| shared.detector.clone()),
         };
-        let came = vec![false; tasks.len()];
-        Self { shared, order, tasks, came, media: None, blocked: Duration::ZERO }
+        Self { shared, order, tasks, media: None, blocked: Duration::ZERO }
     }
 
     fn run(mut self, pool: &Pool) -> Result<(), Closed> {
@@ -125,8 +125,10 @@ impl<'a, 'p> Pass<'a, 'p> {
         let start = Instant::now();
         let order = self.order.clone();
         let mut closed = Ok(());
-        let cost = pool.cut(&order, |found| {
-            closed = self.take(found);
+        let cost = pool.cut(&order, |sign| {
+            if let Sign::Found(found) = sign {
+                closed = self.take(found);
+            }
             if closed.is_err() || ledger.is_halted() {
                 ControlFlow::Break(())
             } else {
@@ -162,8 +164,7 @@ impl<'a, 'p> Pass<'a, 'p> {
     }
 
     fn hand_over(&mut self, index: usize, cut: Cutting) -> Result<(), Closed> {
-        let Some(task) = self.tasks.get(index).filter(|_| !self.came[index]) else { return Ok(()) };
-        self.came[index] = true;
+        let Some(task) = self.tasks.remove(&index) else { return Ok(()) };
         self.shared.ledger.passed(Stage::Decode, 1);
         let item = Item { task, media: self.media.clone(), cut };
         let start = Instant::now();
@@ -174,7 +175,7 @@ impl<'a, 'p> Pass<'a, 'p> {
 
     /// What has not come will not: the recording has cost the worker, or cannot be decoded at all.
     fn lose(&mut self, reason: &str) -> Result<(), Closed> {
-        let lost: Vec<usize> = (0..self.came.len()).filter(|index| !self.came[*index]).collect();
+        let lost: Vec<usize> = self.tasks.keys().copied().collect();
         lost.into_iter().try_for_each(|index| {
             self.hand_over(index, Cutting::Failed { stage: Stage::Decode, reason: reason.to_owned() })
         })

@@ -17,6 +17,8 @@ const UNKNOWN_S: f64 = 3_600.0;
 pub struct Task {
     /// Its name.
     pub id: ClipId,
+    /// Which of [`Recording::spans`] is its time.
+    pub index: usize,
     /// Its time in the recording.
     pub span: Span,
     /// What is said in it.
@@ -52,11 +54,18 @@ pub fn is_heard(kind: FeatureKind) -> bool {
 pub struct Recording {
     /// The media file.
     pub media: PathBuf,
-    /// Its clips, in the order of the manifest.
+    /// The times of all of its clips, in the order of the manifest: a pass goes over those that are through as well, so
+    /// that a run that goes on gives the same numbers as one that was never interrupted.
+    pub spans: Vec<Span>,
+    /// The clips that lack something.
     pub tasks: Vec<Task>,
 }
 
 impl Recording {
+    fn new(media: &Path) -> Self {
+        Self { media: media.into(), spans: Vec::new(), tasks: Vec::new() }
+    }
+
     /// Seconds of the clips that have to be decoded; those without an end count as `unknown`.
     fn seconds(&self, unknown: f64) -> f64 {
         let decoded = self.tasks.iter().filter(|task| task.needs_media());
@@ -105,7 +114,7 @@ impl Plan {
         stores.iter().try_for_each(Store::check_writable)?;
         let mut held = vec![Held::default(); stores.len()];
         let mut failed_before = Vec::new();
-        let mut recordings: BTreeMap<&Path, Vec<Task>> = BTreeMap::new();
+        let mut recordings: BTreeMap<&Path, Recording> = BTreeMap::new();
         for row in &manifest.rows {
             let mut lacks = Vec::new();
             let mut has_failed = false;
@@ -124,10 +133,12 @@ impl Plan {
             if has_failed {
                 failed_before.push(row.id.clone());
             }
+            let recording = recordings.entry(&row.media).or_insert_with(|| Recording::new(&row.media));
             if !lacks.is_empty() {
-                let task = Task { id: row.id.clone(), span: row.span, text: row.text.clone(), lacks };
-                recordings.entry(&row.media).or_default().push(task);
+                let (index, text) = (recording.spans.len(), row.text.clone());
+                recording.tasks.push(Task { id: row.id.clone(), index, span: row.span, text, lacks });
             }
+            recording.spans.push(row.span);
         }
         let recordings = longest_first(recordings);
         Ok(Self { stores, recordings, held, clips: manifest.rows.len(), failed_before })
@@ -146,9 +157,9 @@ impl Plan {
 }
 
 /// Equals by name, so that every run has the same order.
-fn longest_first(recordings: BTreeMap<&Path, Vec<Task>>) -> Vec<Recording> {
-    let recordings = recordings.into_iter().map(|(media, tasks)| Recording { media: media.into(), tasks });
-    let mut recordings: Vec<Recording> = recordings.collect();
+fn longest_first(recordings: BTreeMap<&Path, Recording>) -> Vec<Recording> {
+    let mut recordings: Vec<Recording> =
+        recordings.into_values().filter(|recording| !recording.tasks.is_empty()).collect();
     recordings.sort_by(|a, b| b.seconds(UNKNOWN_S).total_cmp(&a.seconds(UNKNOWN_S)));
     recordings
 }

@@ -7,7 +7,7 @@ use affekt_core::{SampleRate, Seconds, Span, Waveform};
 
 use super::error::Error;
 use super::protocol::{Answer, Bulk, Head};
-use crate::cut::{Cost, Cut, Found, LONGEST, Order, Part, Picture};
+use crate::cut::{Cost, Cut, Found, LONGEST, Order, Part, Picture, Sign};
 
 /// Every order has so long, beside what its recording takes.
 const ANY: Duration = Duration::from_secs(60);
@@ -88,7 +88,8 @@ impl<'o> Answers<'o> {
     }
 
     fn give(&mut self, index: usize) -> Result<(), String> {
-        let given = self.given.get_mut(index).filter(|_| self.opened);
+        let wanted = self.opened && !self.order.unwanted.contains(&index);
+        let given = self.given.get_mut(index).filter(|_| wanted);
         match given.map(|given| std::mem::replace(given, true)) {
             Some(false) => Ok(()),
             Some(true) => Err(format!("clip {index} again")),
@@ -120,7 +121,8 @@ impl<'o> Answers<'o> {
     }
 
     fn over(&self, decode: u64, faces: u64, frames: usize) -> Result<Heard, String> {
-        let missing = self.given.iter().filter(|given| !**given).count();
+        let given = self.given.iter().filter(|given| **given).count();
+        let missing = self.given.len() - self.order.unwanted.len() - given;
         if missing > 0 {
             return Err(format!("{missing} clips are missing"));
         }
@@ -147,15 +149,16 @@ fn whole<T>(part: Part<usize>, there: T) -> Part<T> {
 pub(super) fn hand_on(
     heard: Heard,
     so_far: Cost,
-    take: &mut impl FnMut(Found) -> ControlFlow<()>,
+    take: &mut impl FnMut(Sign) -> ControlFlow<()>,
 ) -> ControlFlow<Ended> {
-    match heard {
-        Heard::Nothing => ControlFlow::Continue(()),
-        Heard::Found(found) => match take(*found) {
-            ControlFlow::Continue(()) => ControlFlow::Continue(()),
-            ControlFlow::Break(()) => ControlFlow::Break(Ended { result: Ok(so_far), in_the_middle: true }),
-        },
-        Heard::Over(result) => ControlFlow::Break(Ended { result, in_the_middle: false }),
+    let sign = match heard {
+        Heard::Nothing => Sign::Alive { frames: so_far.frames },
+        Heard::Found(found) => Sign::Found(*found),
+        Heard::Over(result) => return ControlFlow::Break(Ended { result, in_the_middle: false }),
+    };
+    match take(sign) {
+        ControlFlow::Continue(()) => ControlFlow::Continue(()),
+        ControlFlow::Break(()) => ControlFlow::Break(Ended { result: Ok(so_far), in_the_middle: true }),
     }
 }
 
@@ -173,6 +176,7 @@ mod tests {
     #[test]
     fn the_limit_grows_with_what_is_asked() {
         let order = |spans: &[(f64, Option<f64>)]| Order {
+            unwanted: std::collections::BTreeSet::new(),
             media: "absent.mp4".into(),
             spans: spans
                 .iter()

@@ -312,6 +312,7 @@ mod tests {
         use std::os::unix::ffi::OsStringExt as _;
         let path = OsString::from_vec(b"caf\xe9\n.mp4".into());
         let order = Order {
+            unwanted: std::collections::BTreeSet::new(),
             media: path.clone().into(),
             spans: vec![Span::ALL, Span { start: Seconds(0.1 + 0.2), end: Some(Seconds(1e300)) }],
             sound: true,

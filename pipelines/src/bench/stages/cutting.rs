@@ -1,5 +1,7 @@
 //! Recordings to clips.
 
+use std::collections::BTreeSet;
+
 use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +13,7 @@ use affekt_media::{Want, stream_spans};
 use super::{Cutting, Material, Means, Measured, Stages, begin};
 use crate::bench::clock::Spent;
 use crate::bench::{Clips, Error};
-use crate::cut::{Cost, Cut, Found, Order, Part};
+use crate::cut::{Cost, Cut, Found, Order, Part, Sign};
 use crate::isolate::{self, Pool, Settings};
 
 /// Bytes of crops and sound that are kept for the networks.
@@ -137,12 +139,14 @@ fn cut(
     let order = Order {
         media: media.clone(),
         spans: rows.iter().map(|row| clips.rows[*row].span).collect(),
+        unwanted: BTreeSet::new(),
         sound: means.hears(),
         faces: means.looks().then(|| means.detector.clone()),
     };
     let mut left = rows.len();
     let lock = || passed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let cost = pool.cut(&order, |found| {
+    let cost = pool.cut(&order, |sign| {
+        let Sign::Found(found) = sign else { return ControlFlow::Continue(()) };
         match found {
             Found::Opened { .. } => return ControlFlow::Continue(()),
             Found::Clip(Ok(cut)) => lock().take(rows[cut.index], cut),
