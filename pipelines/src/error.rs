@@ -231,6 +231,9 @@ impl Explain for Error {
             Self::Setting { name, .. } if name == "--transcript" => {
                 "write one file for each recording into a folder, and give @FOLDER".into()
             }
+            Self::Setting { name, .. } if ["--dataset", "--labels"].contains(&name.as_str()) => {
+                "`affekt inventory` holds the media, the transcripts and the labels against each other".into()
+            }
             Self::Setting { name, .. } if name == "--report" => {
                 "name the page first, such as --report page.html, and the recordings after it".into()
             }

@@ -75,11 +75,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(ledger: Ledger<'_>, padding: Padding, threads: impl Fn(Stage) -> usize) -> Self {
+    fn of(ledger: Ledger<'_>, padding: Padding, workers: usize) -> Self {
         let (counts, stages) = (ledger.counts(), ledger.readings());
         let elapsed = Seconds(ledger.started().elapsed().as_secs_f64()).rounded();
         let (end, failed, made) = ledger.close();
-        let limit = standing::limit_of(&stages, elapsed, threads);
+        let limit = standing::limit_of(&stages, elapsed, workers);
         Self { end, counts, made, failed, stages, padding, limit, elapsed }
     }
 }

@@ -13,6 +13,14 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Nor more memory, in megabytes, for the whole process.
 const LARGEST: usize = 512;
 
+/// What readers of text stumble over: separators, numbers that are none or too large, halves of line ends and of characters.
+#[rustfmt::skip]
+const AWKWARD: [&[u8]; 24] = [
+    b"\n", b"\r", b"\n\n", b"\t", b",", b"\"", b"{", b"\\u", b"___", b" --> ", b"<", b"&#x110000;", b"\0", b"\xc3",
+    b"\xef\xbb\xbf", b"\xff\xfe", b"\xe2\x80\xa8", b"../", b"nan", b"-inf", b"1e999", b"-0", b"99:99:99,999",
+    b"18446744073709551616",
+];
+
 /// Feeds `read` the files of `corpus` with random damage. It returns or is wrong: a panic, a file over which it takes
 /// seconds and memory out of proportion fail the test.
 ///
@@ -47,7 +55,7 @@ pub fn damage(corpus: &[Vec<u8>], random: &mut Unstructured) -> Result<Vec<u8>> 
         let at = random.int_in_range(0..=bytes.len())?;
         let length = random.int_in_range(0..=16usize)?.min(bytes.len() - at);
         let range = at..at + length;
-        match random.int_in_range(0..=6)? {
+        match random.int_in_range(0..=8)? {
             0 => bytes.truncate(at),
             1 => drop(bytes.drain(range)),
             2 => drop(bytes.splice(at..at, random.arbitrary::<[u8; 4]>()?)),
@@ -64,6 +72,11 @@ pub fn damage(corpus: &[Vec<u8>], random: &mut Unstructured) -> Result<Vec<u8>> 
                 let part = bytes[range].to_vec();
                 let to = random.int_in_range(0..=bytes.len())?;
                 drop(bytes.splice(to..to, part));
+            }
+            6 => drop(bytes.splice(at..at, random.choose(&AWKWARD)?.iter().copied())),
+            7 => {
+                bytes.truncate(at);
+                bytes.extend(random.arbitrary::<Vec<u8>>()?);
             }
             _ => {
                 let other = random.choose(corpus)?;

@@ -52,7 +52,7 @@ pub enum Numbers {
 }
 
 impl Numbers {
-    fn failed(stage: Stage, reason: impl ToString) -> Self {
+    fn failed(stage: Stage, reason: &impl ToString) -> Self {
         Self::Failed { stage, reason: reason.to_string() }
     }
 
@@ -62,7 +62,7 @@ impl Numbers {
             let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
             Ok(tensor.flatten_all()?.to_vec1()?)
         });
-        flat.map_or_else(|error| Self::failed(stage, error), Self::Done)
+        flat.map_or_else(|error| Self::failed(stage, &error), Self::Done)
     }
 }
 
@@ -183,7 +183,7 @@ impl<'p> Encoding<'_, 'p> {
                 let facts = Facts { tokens: Some(found.tokens), ..facts };
                 draft.put_with(FeatureKind::Text, facts, Numbers::of(Ok(found.feature), Stage::Text));
             }
-            Err(error) => draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, error)),
+            Err(error) => draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, &error)),
         }
     }
 
@@ -250,7 +250,7 @@ impl<'p> Encoding<'_, 'p> {
             match voice {
                 Ok(Some(voice)) => self.heard(&mut draft, voice, sound.samples.len()),
                 Ok(None) => {
-                    draft.put_heard(|| Numbers::Absent("the sound is too short for a single row".into()))
+                    draft.put_heard(|| Numbers::Absent("the sound is too short for a single row".into()));
                 }
                 Err(error) => draft.put_heard(|| Numbers::failed(Stage::Audio, &error)),
             }
@@ -270,7 +270,7 @@ impl<'p> Encoding<'_, 'p> {
         let Some(simulator) = &self.encoders.simulator else { return };
         let facts = draft.facts.clone();
         let (facts, numbers) = match simulator.encode(speech, samples) {
-            Err(error) => (facts, Numbers::failed(Stage::Simulate, error)),
+            Err(error) => (facts, Numbers::failed(Stage::Simulate, &error)),
             Ok(None) => {
                 let seconds = SampleRate::SPEECH.seconds(samples);
                 (facts, Numbers::Absent(format!("{seconds} of sound are too short for the projector")))
@@ -325,7 +325,7 @@ fn there<T>(draft: &mut Draft<'_>, part: Part<T>, kind: FeatureKind) -> Option<T
         Part::There(found) => return Some(found),
         Part::Unasked => {}
         Part::Absent(reason) => draft.put(kind, Numbers::Absent(reason)),
-        Part::Failed(reason) => draft.put(kind, Numbers::failed(Stage::Decode, reason)),
+        Part::Failed(reason) => draft.put(kind, Numbers::failed(Stage::Decode, &reason)),
     }
     None
 }

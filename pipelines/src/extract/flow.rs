@@ -66,13 +66,11 @@ pub fn run(
         batch: settings.batch,
         ledger: &ledger,
     };
+    let waiting = |stage| waiting(stage, &items, &entries);
     let padding = thread::scope(|scope| {
         let (over, end) = bounded::<()>(0);
-        let (threads, waiting) = (|stage| threads(stage, workers), |stage| waiting(stage, &items, &entries));
-        let (threads, waiting): (Box<dyn Fn(Stage) -> usize + Send>, Box<dyn Fn(Stage) -> usize + Send>) =
-            (Box::new(threads), Box::new(waiting));
-        let watched = &ledger;
-        let watch = scope.spawn(move || Watch::new(watched, reporter, &*threads, &*waiting).run(&end));
+        let (watched, waiting) = (&ledger, &waiting);
+        let watch = scope.spawn(move || Watch::new(watched, reporter, workers, waiting).run(&end));
         let writer = scope.spawn(|| {
             if let Err(error) = writing.run(&entries) {
                 ledger.halt(End::Broken(error));
@@ -93,18 +91,14 @@ pub fn run(
         ended.into_iter().for_each(|thread| thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         padding
     });
-    Ok(Outcome::of(ledger, padding, |stage| threads(stage, workers)))
-}
-
-fn threads(stage: Stage, workers: usize) -> usize {
-    if stage == Stage::Decode { workers } else { 1 }
+    Ok(Outcome::of(ledger, padding, workers))
 }
 
 fn waiting(stage: Stage, items: &Queue<Item<'_>>, entries: &Queue<Entry>) -> usize {
     match stage {
         // All networks run in one thread: what waits, waits for the first of them.
-        Stage::Audio | Stage::Video | Stage::Text => items.len(),
-        Stage::Write => entries.len(),
+        Stage::Audio | Stage::Video | Stage::Text => items.waiting(),
+        Stage::Write => entries.waiting(),
         _ => 0,
     }
 }

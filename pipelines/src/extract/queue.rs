@@ -119,7 +119,7 @@ impl<T> Queue<T> {
     }
 
     /// How many items wait.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.state().items.len()
     }
 

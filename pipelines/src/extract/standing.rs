@@ -19,10 +19,10 @@ const FEW: usize = 3;
 pub struct Watch<'a> {
     ledger: &'a Ledger<'a>,
     reporter: &'a dyn Reporter,
-    /// Threads that each stage has.
-    threads: &'a dyn Fn(Stage) -> usize,
+    /// Threads that decode; the other stages have one each.
+    workers: usize,
     /// Clips that wait for each stage.
-    waiting: &'a dyn Fn(Stage) -> usize,
+    waiting: &'a (dyn Fn(Stage) -> usize + Sync),
     past: VecDeque<(Instant, Vec<(Stage, Reading)>)>,
 }
 
@@ -31,11 +31,11 @@ impl<'a> Watch<'a> {
     pub fn new(
         ledger: &'a Ledger<'a>,
         reporter: &'a dyn Reporter,
-        threads: &'a dyn Fn(Stage) -> usize,
-        waiting: &'a dyn Fn(Stage) -> usize,
+        workers: usize,
+        waiting: &'a (dyn Fn(Stage) -> usize + Sync),
     ) -> Self {
         let past = VecDeque::from([(ledger.started(), ledger.readings())]);
-        Self { ledger, reporter, threads, waiting, past }
+        Self { ledger, reporter, workers, waiting, past }
     }
 
     /// Reports until `end` is closed, and once more then.
@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
         let time = now.duration_since(*since).as_secs_f64().max(1e-9);
         let stages = readings.iter().zip(past).map(|((stage, reading), (_, past))| {
             let waiting = (self.waiting)(*stage);
-            stage_standing(*stage, reading, past, time * (self.threads)(*stage) as f64, time, waiting)
+            stage_standing(*stage, reading, past, time * threads(*stage, self.workers), time, waiting)
         });
         let stages: Vec<StageStanding> = stages.collect();
         let left = (counts.through >= FEW.min(counts.total))
@@ -78,6 +78,10 @@ impl<'a> Watch<'a> {
             stages,
         }
     }
+}
+
+fn threads(stage: Stage, workers: usize) -> f64 {
+    if stage == Stage::Decode { workers as f64 } else { 1.0 }
 }
 
 /// What a stage did between two readings, `time` seconds apart, in which its threads had `threads` seconds together.
@@ -100,15 +104,11 @@ fn stage_standing(
 }
 
 /// The stage that the others waited for in a whole run of `elapsed`.
-pub fn limit_of(
-    readings: &[(Stage, Reading)],
-    elapsed: Seconds,
-    threads: impl Fn(Stage) -> usize,
-) -> Option<Stage> {
+pub fn limit_of(readings: &[(Stage, Reading)], elapsed: Seconds, workers: usize) -> Option<Stage> {
     let time = elapsed.0.max(1e-9);
     let none = Reading::default();
     let standing = |(stage, reading): &(Stage, Reading)| {
-        stage_standing(*stage, reading, &none, time * threads(*stage) as f64, time, 0)
+        stage_standing(*stage, reading, &none, time * threads(*stage, workers), time, 0)
     };
     limit(&readings.iter().map(standing).collect::<Vec<_>>())
 }

@@ -10,85 +10,22 @@ const LARGEST: usize = 4 << 20;
 /// Bytes that count as the head of a file.
 const HEAD: usize = 4096;
 
-/// What stands before, behind or around the lengths, counts and offsets of a container.
-const MARKS: [&[u8]; 72] = [
-    // MP4 and MOV
-    b"ftyp",
-    b"moov",
-    b"mvhd",
-    b"trak",
-    b"tkhd",
-    b"edts",
-    b"elst",
-    b"mdia",
-    b"mdhd",
-    b"hdlr",
-    b"stbl",
-    b"stsd",
-    b"stts",
-    b"ctts",
-    b"stss",
-    b"stsc",
-    b"stsz",
-    b"stco",
-    b"mdat",
-    b"moof",
-    b"tfhd",
-    b"tfdt",
-    b"trun",
-    b"mvex",
-    b"avc1",
-    b"avcC",
-    b"hvcC",
-    b"mp4a",
-    b"esds",
-    b"mp4v",
-    b"alac",
-    b"colr",
-    // RIFF and IFF
-    b"RIFF",
-    b"LIST",
-    b"avih",
-    b"strh",
-    b"strf",
-    b"movi",
-    b"idx1",
-    b"fmt ",
-    b"data",
-    b"FORM",
-    b"COMM",
-    b"SSND",
-    // Ogg, FLAC, MP3, FLV
-    b"OggS",
-    b"OpusHead",
-    b"vorbis",
-    b"fLaC",
-    b"ID3",
-    b"Info",
-    b"FLV",
-    b"onMetaData",
-    // Matroska: file, segment, info, tracks, cluster, cues, scale, duration, width, height, private data, block
-    b"\x1a\x45\xdf\xa3",
-    b"\x18\x53\x80\x67",
-    b"\x15\x49\xa9\x66",
-    b"\x16\x54\xae\x6b",
-    b"\x1f\x43\xb6\x75",
-    b"\x1c\x53\xbb\x6b",
-    b"\x2a\xd7\xb1",
-    b"\x44\x89",
-    b"\xb0\x81",
-    b"\xba\x81",
-    b"\x63\xa2",
-    b"\xa3\x42",
-    // MPEG: pack, system, sequence, extension, pictures, sound; transport
-    b"\0\0\x01\xba",
-    b"\0\0\x01\xbb",
-    b"\0\0\x01\xb3",
-    b"\0\0\x01\xb5",
-    b"\0\0\x01\xe0",
-    b"\0\0\x01\xc0",
-    b"\0\0\x01\x67",
-    b"\x47\x40",
+/// What stands before, behind or around the lengths, counts and offsets of a container: of MP4 and MOV, of RIFF and IFF, of
+/// Ogg, FLAC, MP3 and FLV.
+const NAMES: &str = "ftyp moov mvhd trak tkhd edts elst mdia mdhd hdlr stbl stsd stts ctts stss stsc stsz stco mdat moof \
+    tfhd tfdt trun mvex avc1 avcC hvcC mp4a esds mp4v alac colr RIFF LIST avih strh strf movi idx1 fmt data FORM COMM SSND \
+    OggS OpusHead vorbis fLaC ID3 Info FLV onMetaData";
+
+/// The same, where it is no text. Matroska: file, segment, info, tracks, cluster, cues, scale, duration, width, height,
+/// private data, block. MPEG: pack, system, sequence, extension, picture, sound, NAL unit, packet of a transport stream.
+/// Pictures that say how large they are: MPEG-4, VP8, JPEG.
+#[rustfmt::skip]
+const CODES: [&[u8]; 23] = [
+    b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67", b"\x15\x49\xa9\x66", b"\x16\x54\xae\x6b", b"\x1f\x43\xb6\x75",
+    b"\x1c\x53\xbb\x6b", b"\x2a\xd7\xb1", b"\x44\x89", b"\xb0\x81", b"\xba\x81", b"\x63\xa2", b"\xa3\x42",
+    b"\0\0\x01\xba", b"\0\0\x01\xbb", b"\0\0\x01\xb3", b"\0\0\x01\xb5", b"\0\0\x01\xe0", b"\0\0\x01\xc0",
+    b"\0\0\x01\x67", b"\x47\x40",
+    b"\0\0\x01\x20", b"\x9d\x01\x2a", b"\xff\xc0\0",
 ];
 
 /// Numbers at which arithmetic goes wrong.
@@ -97,11 +34,12 @@ const EXTREMES: [u64; 12] =
 
 /// Where each mark stands, of those that stand anywhere.
 pub fn marks(bytes: &[u8]) -> Vec<Vec<usize>> {
-    let places = |mark: &&[u8]| {
+    let places = |mark: &[u8]| {
         let windows = bytes.windows(mark.len()).enumerate();
-        windows.filter_map(|(at, window)| (window == *mark).then_some(at)).collect::<Vec<_>>()
+        windows.filter_map(|(at, window)| (window == mark).then_some(at)).collect::<Vec<_>>()
     };
-    MARKS.iter().map(places).filter(|places| !places.is_empty()).collect()
+    let marks = NAMES.split_whitespace().map(str::as_bytes).chain(CODES);
+    marks.map(places).filter(|places| !places.is_empty()).collect()
 }
 
 /// `seed` after one to five kinds of damage, some of which take blocks from `other`.

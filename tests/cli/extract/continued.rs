@@ -53,7 +53,10 @@ fn a_killed_run_goes_on_and_ends_with_the_same_tensors() {
     let tree = small_tree();
     // The decoder of its sound draws noise by lot: the clips of a half finished recording have to be the same ones.
     affekt_testkit::clips::Clip::new(6.0).write(tree.media("a").parent().unwrap(), "a.mp4");
-    tree.write("a", &["0___0.5___1.1___one", "1___2.3___3.1___two", "2___3.5___4.6___three", "3___5.0___5.5___four"]);
+    tree.write(
+        "a",
+        &["0___0.5___1.1___one", "1___2.3___3.1___two", "2___3.5___4.6___three", "3___5.0___5.5___four"],
+    );
     let expected = whole(&tree);
     let cache = Cache::new();
     // At 25, 50 and 80 percent of the twelve clips, one run after the other.

@@ -36,6 +36,9 @@ fn datasets_that_cannot_be_read() {
         tree.video("a", &[line]);
         refused(&tree, &[], &["a.txt", "line 1"]);
     }
+    let labels = sound.labels("id,label\nelsewhere_0,1\n");
+    refused(&sound, &["--labels", &labels], &["--labels", "none of the 12 clips"]);
+    refused(&Tree::new(), &[], &["--dataset", "no clips"]);
     refused(&sound, &["--models", "nowhere"], &["nowhere", "hint"]);
     refused(&sound, &["--device", "cuda:9"], &["cuda:9", "hint"]);
 }

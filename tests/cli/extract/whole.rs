@@ -109,3 +109,26 @@ fn labels_choose_the_clips() {
     assert_eq!((ended.code, &end(&ended)["counts"]["text"]["done"]), (0, &2.into()), "{}", ended.stderr);
     assert!(ended.stderr.contains("10 of 12 clips have no label"), "{}", ended.stderr);
 }
+
+#[test]
+fn batches_of_similar_length_give_what_single_clips_give() {
+    let (tree, one, many) = (small_tree(), Cache::new(), Cache::new());
+    assert_eq!(extract(&tree, &one.path(), &["--features", "audio"]).code, 0);
+    let ended = extract(&tree, &many.path(), &["--json", "--features", "audio", "--batch", "4"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let waste = end(&ended)["padding_waste"].as_f64().unwrap();
+    assert!((0.0..0.15).contains(&waste), "{waste}");
+    let (one, many) = (one.tensors(), many.tensors());
+    assert_eq!(one.len(), 12);
+    for (name, alone) in one {
+        let together = &many[&name];
+        assert_eq!(shape(&alone), shape(together), "{name}");
+        let numbers = |npy: &[u8]| -> Vec<f32> {
+            npy[128..].chunks_exact(4).map(|number| f32::from_le_bytes(number.try_into().unwrap())).collect()
+        };
+        let (alone, together) = (numbers(&alone), numbers(together));
+        let largest = alone.iter().fold(0.0_f32, |largest, number| largest.max(number.abs()));
+        let off = alone.iter().zip(&together).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(off <= 1e-5 * largest, "{name}: {off} of {largest}");
+    }
+}

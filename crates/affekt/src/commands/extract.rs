@@ -109,13 +109,13 @@ fn prepare(flags: &cli::Extract, global: &Global, started: Instant) -> Result<Ru
 }
 
 /// The clips that this run is about. With labels, those that have one.
-fn manifest(flags: &cli::Extract, global: &Global) -> Result<Manifest, affekt_pipelines::dataset::Error> {
+fn manifest(flags: &cli::Extract, global: &Global) -> Result<Manifest, Error> {
     let cli::Dataset { name, root, labels } = &flags.dataset;
     let source = Source { dataset: name, root: root.as_deref(), labels: labels.as_deref() };
     let mut manifest = Manifest::read(&source)?.sound()?;
     let note = |text: String| {
         if !global.quiet {
-            output::note(&(text + "\n"))
+            output::note(&(text + "\n"));
         }
     };
     let grave = manifest.problems.iter().filter(|problem| problem.severity == Severity::Error);
@@ -124,16 +124,23 @@ fn manifest(flags: &cli::Extract, global: &Global) -> Result<Manifest, affekt_pi
             "warning: {count} problems in the dataset, the first: {first}; `affekt inventory` has them all"
         ));
     }
-    if labels.is_some() {
+    let none = |name: &str, reason: String| Error::Setting { name: name.into(), reason };
+    if manifest.rows.is_empty() {
+        return Err(none("--dataset", format!("{name} has no clips")));
+    }
+    if let Some(labels) = labels {
         let all = manifest.rows.len();
         manifest.rows.retain(|row| row.label.is_some());
         let left_out = all - manifest.rows.len();
+        if manifest.rows.is_empty() {
+            return Err(none("--labels", format!("{} labels none of the {all} clips", labels.display())));
+        }
         if left_out > 0 {
             note(format!("{left_out} of {all} clips have no label: they are left out"));
         }
     }
     match flags.shard {
-        Some(cli::Share { index, count }) => manifest.shard(index, count),
+        Some(cli::Share { index, count }) => Ok(manifest.shard(index, count)?),
         None => Ok(manifest),
     }
 }

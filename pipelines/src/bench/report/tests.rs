@@ -4,6 +4,7 @@ use affekt_core::Span;
 
 use super::*;
 use crate::bench::Spent;
+use crate::bench::stages::{Cutting, Measured};
 use crate::dataset::Manifest;
 
 /// Ten clips of 6 s in two recordings of 40 s.

@@ -1,11 +1,12 @@
 //! Damaged files are refused or read; what is read is sound.
 
+use std::fs;
 use std::path::Path;
 
 use affekt_testkit::fuzz::damaged;
 
 use super::super::inventory::{Durations, take};
-use super::super::{Labels, Manifest, jsonl, mosei};
+use super::super::{Labels, Manifest, Source, jsonl, mosei};
 use crate::transcript::file;
 
 /// The text of a damaged file, as the readers get it.
@@ -45,6 +46,30 @@ fn transcripts() {
     damaged(&corpus, |bytes| {
         let Some(text) = text(bytes) else { return };
         is_sound(&mosei::manifest("v", Path::new("v.mp4"), Path::new("v.txt"), &text));
+    });
+}
+
+/// A damaged list of file names, each made in both folders, the transcripts with damage of their own.
+#[test]
+#[cfg(unix)]
+fn folders() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let corpus: [Vec<u8>; 2] = [
+        "v.mp4\nw.mp4\nv.txt\nw.txt\n.hidden\nv___0___0.0___2.5___hello there\n".into(),
+        "naïve.mp4\nnaïve.txt\nv_0.txt\nv.MP4\nv___12___2.0___44.0___bye\n".into(),
+    ];
+    damaged(&corpus, |bytes| {
+        let place = tempfile::tempdir().unwrap();
+        for folder in [mosei::VIDEOS, mosei::TRANSCRIPTS] {
+            let folder = place.path().join(folder);
+            fs::create_dir_all(&folder).unwrap();
+            for name in bytes.split(|byte| *byte == b'\n').filter(|name| !name.contains(&b'/')) {
+                // Some names are none for the system.
+                let _ = fs::write(folder.join(OsStr::from_bytes(name)), bytes);
+            }
+        }
+        let source = Source { dataset: "mosei", root: Some(place.path()), labels: None };
+        is_sound(&Manifest::read(&source).unwrap());
     });
 }
 
