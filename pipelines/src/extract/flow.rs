@@ -17,8 +17,10 @@ use crate::cut::Detector;
 use crate::isolate::{Pool, Program};
 use crate::networks::Encoders;
 
-/// Clips, and bytes of them, that wait for the networks; the same for the writer.
-const WAITING: usize = 64;
+/// Clips that wait for the networks, for each worker, and for the writer: enough that a long one stops nobody, few enough that
+/// they take no memory to speak of.
+const WAITING: usize = 2;
+/// Bytes of them, for either.
 const WAITING_BYTES: usize = 256 << 20;
 
 /// What a run works with.
@@ -49,8 +51,9 @@ pub fn run(
     let decodes = plan.tasks().any(super::plan::Task::needs_media);
     let pool = decodes.then(|| Pool::start(means.program.clone(), settings.isolation)).transpose()?;
     let writing = Writing::new(&plan.stores, settings.commit_every, &ledger)?;
-    let (items, entries) = (Queue::new(WAITING, WAITING_BYTES), Queue::new(WAITING, WAITING_BYTES));
     let workers = settings.isolation.workers.clamp(1, plan.recordings.len().max(1));
+    let most = WAITING * workers.max(settings.batch);
+    let (items, entries) = (Queue::new(most, WAITING_BYTES), Queue::new(most, WAITING_BYTES));
     let cutters = Cutters {
         recordings: &plan.recordings,
         next: &AtomicUsize::new(0),

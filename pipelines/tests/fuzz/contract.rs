@@ -37,7 +37,7 @@ pub fn broken(clip: &Cut) -> Option<String> {
     if picture.crops.len() as f64 > seconds * MOST_FRAMES + 2.0 {
         return Some(format!("clip {}: {} frames for {seconds} s", clip.index, picture.crops.len()));
     }
-    let sizes = picture.crops.iter().flatten().map(|crop| (crop.width as usize, crop.height as usize));
+    let sizes = picture.crops.iter().flatten().map(|crop| (crop.width, crop.height));
     let wrong = sizes.into_iter().find(|size| *size != (CROP_SIZE, CROP_SIZE));
     wrong.map(|size| format!("clip {}: a crop of {size:?} pixels", clip.index))
 }

@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use affekt_core::{Seconds, Span};
 use affekt_pipelines::cut::{Cut, Detector, Failure, Found, Order, Sign};
-use affekt_pipelines::isolate::{Error, Work, serve};
+use affekt_pipelines::isolate::{Error, Request, Speaker, Work, serve};
 
 use random::Random;
 use seeds::Seed;
@@ -46,13 +46,36 @@ const CASES: u64 = 150;
 /// Nothing may take longer, whether it gives signs of life or not.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Run by the pools of the other test: what `affekt worker` does.
+/// A file of this name makes a worker panic, and live on.
+const PANIC: &str = "panic";
+
+/// Run by the pools of the other tests: what `affekt worker` does.
 #[test]
 fn worker() {
     let Some(pipe) = std::env::var_os(PIPE) else { return };
     let mut work = Work::default();
     let pipe = OpenOptions::new().write(true).open(pipe).unwrap();
-    serve(io::stdin(), pipe, |request, speaker| work.answer(request, speaker)).unwrap();
+    let answer = |request: &Request, speaker: &mut Speaker<'_>| {
+        if matches!(request, Request::Probe { path } if path == PANIC) {
+            let _ = std::panic::catch_unwind(|| panic!("a bad header"));
+        }
+        work.answer(request, speaker)
+    };
+    serve(io::stdin(), pipe, answer).unwrap();
+}
+
+#[test]
+fn a_panic_is_seen_though_the_worker_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut watched = Watched::start(folder.path());
+    for seen in [true, false, true] {
+        watched.forget();
+        let media = if seen { PANIC } else { "absent.mp4" };
+        assert!(matches!(watched.pool.probe(Path::new(media)), Err(Error::Failed { .. })));
+        let panics = watched.panics();
+        assert_eq!(panics.other.is_some(), seen, "{}", panics.last_words);
+        assert!(watched.peak() > 1);
+    }
 }
 
 #[test]

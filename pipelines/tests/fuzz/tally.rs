@@ -73,6 +73,7 @@ pub struct Tally {
 }
 
 impl Tally {
+    #[expect(clippy::print_stdout, reason = "a long run may be watched, or broken off")]
     pub fn add(&mut self, number: u64, outcome: Outcome) {
         let [unprobed, refused] = outcome.ends;
         self.cases += 1;
@@ -93,7 +94,6 @@ impl Tally {
         self.slowest = self.slowest.max((outcome.longest, number));
         self.spent += outcome.longest;
         if let Some(wrong) = outcome.wrong {
-            // At once: a long run may be watched, or broken off.
             println!("{wrong}");
             self.wrong.push(wrong);
         }
