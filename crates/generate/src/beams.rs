@@ -1,7 +1,7 @@
 //! The book of one clip's search. It knows no model: scores come in, tokens and the rows to carry over go out, so
 //! that many clips can share one forward pass.
 
-use crate::candidates::{self, Candidate, log_softmax};
+use crate::candidates::{self, Candidate, LogProbs};
 use crate::hypotheses::{Hypotheses, Hypothesis, Path};
 use crate::{Error, Scorer, Settings};
 
@@ -9,8 +9,8 @@ use crate::{Error, Scorer, Settings};
 const NOT_STARTED: f32 = -1e9;
 
 /// Running beams and ended hypotheses.
-pub(crate) struct Beams<'s> {
-    settings: &'s Settings,
+pub(crate) struct Beams {
+    settings: Settings,
     running: Vec<Beam>,
     hypotheses: Hypotheses,
     /// Steps taken.
@@ -32,13 +32,13 @@ pub(crate) struct Next {
     pub rows: Vec<u32>,
 }
 
-impl<'s> Beams<'s> {
-    pub fn new(settings: &'s Settings) -> Self {
+impl Beams {
+    pub fn new(settings: Settings) -> Self {
         let beam = |at| Beam { sum: if at == 0 { 0.0 } else { NOT_STARTED }, path: Path::default() };
         Self {
-            settings,
             running: (0..settings.beams).map(beam).collect(),
             hypotheses: Hypotheses::new(settings.scorer, settings.beams),
+            settings,
             steps: 0,
         }
     }
@@ -46,12 +46,11 @@ impl<'s> Beams<'s> {
     /// Takes the logits of the next token: a row a beam, or one row where all beams stand at the same prompt.
     ///
     /// `None` when the search is over.
-    pub fn advance(&mut self, mut logits: Vec<Vec<f32>>) -> Result<Option<Next>, Error> {
-        if !logits.iter_mut().all(|row| log_softmax(row)) {
-            return Err(Error::NotFinite { step: self.steps, found: None });
-        }
+    pub fn advance<R: AsRef<[f32]>>(&mut self, logits: &[R]) -> Result<Option<Next>, Error> {
+        let rows: Option<Vec<LogProbs>> = logits.iter().map(|row| LogProbs::of(row.as_ref())).collect();
+        let rows = rows.ok_or(Error::NotFinite { step: self.steps, found: None })?;
         let sums: Vec<f32> = self.running.iter().map(|beam| beam.sum).collect();
-        let candidates = candidates::best(&sums, &logits, self.settings.candidates());
+        let candidates = candidates::best(&sums, &rows, self.settings.candidates());
         let going_on = self.sort_out(&candidates);
         self.steps += 1;
         if self.steps == self.settings.max_new_tokens {
@@ -151,10 +150,10 @@ mod tests {
     #[test]
     fn one_beam_is_greedy_and_its_first_end_is_its_end() {
         let settings = settings(1, 10, Scorer::Hf5);
-        let mut beams = Beams::new(&settings);
-        let next = beams.advance(vec![row([0.1, 0.2, 0.3, 0.35, 0.05])]).unwrap();
+        let mut beams = Beams::new(settings);
+        let next = beams.advance(&[row([0.1, 0.2, 0.3, 0.35, 0.05])]).unwrap();
         assert_eq!(next, Some(Next { tokens: vec![3], rows: vec![0] }));
-        assert_eq!(beams.advance(vec![row([0.1, 0.1, 0.5, 0.2, 0.1])]).unwrap(), None);
+        assert_eq!(beams.advance(&[row([0.1, 0.1, 0.5, 0.2, 0.1])]).unwrap(), None);
         let best = beams.into_best().unwrap();
         assert_eq!(best.path.tokens, [3, EOS]);
         assert!((best.score - f64::from((0.35_f32 * 0.5).ln() / 2.0)).abs() < 1e-6);
@@ -163,19 +162,19 @@ mod tests {
     #[test]
     fn an_end_below_the_beams_rank_does_not_count() {
         let settings = settings(2, 2, Scorer::Hf5);
-        let mut beams = Beams::new(&settings);
-        let next = beams.advance(vec![row([0.4, 0.3, 0.2, 0.05, 0.05])]).unwrap();
+        let mut beams = Beams::new(settings);
+        let next = beams.advance(&[row([0.4, 0.3, 0.2, 0.05, 0.05])]).unwrap();
         assert_eq!(next, Some(Next { tokens: vec![0, 1], rows: vec![0, 0] }));
         let flat = row([0.3, 0.3, 0.2, 0.1, 0.1]);
-        assert_eq!(beams.advance(vec![flat.clone(), flat]).unwrap(), None);
+        assert_eq!(beams.advance(&[flat.clone(), flat]).unwrap(), None);
         assert_eq!(beams.into_best().unwrap().path.tokens, [0, 0]);
     }
 
     #[test]
     fn paths_remember_the_slots_that_chose_their_tokens() {
         let settings = settings(2, 3, Scorer::Hf5);
-        let mut beams = Beams::new(&settings);
-        beams.advance(vec![row([0.5, 0.4, 0.01, 0.05, 0.04])]).unwrap();
+        let mut beams = Beams::new(settings);
+        beams.advance(&[row([0.5, 0.4, 0.01, 0.05, 0.04])]).unwrap();
         let sure = |token: usize| {
             let mut p = [0.01; 5];
             p[token] = 0.96;
@@ -183,9 +182,9 @@ mod tests {
         };
         let unsure = row([0.2; 5]);
         // The second beam overtakes the first, so the winner moves from slot 1 to slot 0.
-        let next = beams.advance(vec![unsure, sure(3)]).unwrap().unwrap();
+        let next = beams.advance(&[unsure, sure(3)]).unwrap().unwrap();
         assert_eq!((next.tokens[0], next.rows[0]), (3, 1));
-        assert_eq!(beams.advance(vec![sure(4), row([0.2; 5])]).unwrap(), None);
+        assert_eq!(beams.advance(&[sure(4), row([0.2; 5])]).unwrap(), None);
         let best = beams.into_best().unwrap();
         assert_eq!((best.path.tokens, best.path.slots), (vec![1, 3, 4], vec![0, 1, 0]));
     }
@@ -193,7 +192,7 @@ mod tests {
     #[test]
     fn scores_that_are_no_numbers_are_an_error() {
         let settings = settings(2, 3, Scorer::Hf5);
-        let error = Beams::new(&settings).advance(vec![vec![f32::NAN; 5]]).unwrap_err();
+        let error = Beams::new(settings).advance(&[[f32::NAN; 5]]).unwrap_err();
         assert!(matches!(error, Error::NotFinite { step: 0, found: None }));
     }
 }

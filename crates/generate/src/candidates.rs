@@ -18,32 +18,44 @@ pub(crate) struct Candidate {
     pub token: u32,
 }
 
-/// Log-softmax of one row of logits, in place and in f32 as `generate` does it. False where a logit is NaN or +inf.
-pub(crate) fn log_softmax(row: &mut [f32]) -> bool {
-    let (max, log_sum) = log_sum_exp(row);
-    for logit in row.iter_mut() {
-        *logit = (*logit - max) - log_sum;
+/// Logits of one position, read as log-probabilities: log-softmax in f32, as `generate` computes it.
+#[derive(Clone, Copy)]
+pub(crate) struct LogProbs<'l> {
+    logits: &'l [f32],
+    max: f32,
+    log_sum: f32,
+}
+
+impl<'l> LogProbs<'l> {
+    /// `None` where a logit is NaN or +inf, or none is finite.
+    pub fn of(logits: &'l [f32]) -> Option<Self> {
+        let (max, log_sum) = log_sum_exp(logits);
+        log_sum.is_finite().then_some(Self { logits, max, log_sum })
     }
-    log_sum.is_finite()
+
+    #[inline(always)]
+    fn log_prob(&self, logit: f32) -> f32 {
+        (logit - self.max) - self.log_sum
+    }
 }
 
 /// The `count` best continuations, best first; of equals the one of the lower beam, then of the lower token.
 ///
-/// `scores` are the beams' sums so far; `log_probs` has a row a beam, or a single row that all beams share.
-pub(crate) fn best(scores: &[f32], log_probs: &[Vec<f32>], count: usize) -> Vec<Candidate> {
+/// `scores` are the beams' sums so far; there is a row a beam, or a single row that all beams share.
+pub(crate) fn best(scores: &[f32], rows: &[LogProbs], count: usize) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(count + 1);
     for (beam, &sum) in scores.iter().enumerate() {
-        let row = &log_probs[beam.min(log_probs.len() - 1)];
-        for (first, block) in (0..).step_by(BLOCK).zip(row.chunks(BLOCK)) {
+        let row = &rows[beam.min(rows.len() - 1)];
+        for (first, block) in (0..).step_by(BLOCK).zip(row.logits.chunks(BLOCK)) {
             let floor = if kept.len() == count { kept[count - 1].score } else { f32::NEG_INFINITY };
             // Most of the vocabulary fails this test: the search below is rare.
             if kept.len() == count
-                && !block.iter().fold(false, |any, log_prob| any | (sum + log_prob > floor))
+                && !block.iter().fold(false, |any, &logit| any | (sum + row.log_prob(logit) > floor))
             {
                 continue;
             }
-            for (token, &log_prob) in (first..).zip(block) {
-                let score = sum + log_prob;
+            for (token, &logit) in (first..).zip(block) {
+                let score = sum + row.log_prob(logit);
                 if kept.len() == count && !kept.last().is_some_and(|worst| score > worst.score) {
                     continue;
                 }
@@ -62,27 +74,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_softmax_is_normalised_and_refuses_nan() {
-        let mut row = vec![1000.0, 1001.0, f32::NEG_INFINITY];
-        assert!(log_softmax(&mut row));
-        let sum: f32 = row.iter().map(|x| x.exp()).sum();
+    fn log_probabilities_are_normalised_and_refuse_nan() {
+        let row = LogProbs::of(&[1000.0, 1001.0, f32::NEG_INFINITY]).unwrap();
+        let sum: f32 = row.logits.iter().map(|&logit| row.log_prob(logit).exp()).sum();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
-        assert!((row[1] - row[0] - 1.0).abs() < 1e-4);
-        assert!(!log_softmax(&mut [0.0, f32::NAN]));
-        assert!(!log_softmax(&mut [0.0, f32::INFINITY]));
+        assert!((row.log_prob(1001.0) - row.log_prob(1000.0) - 1.0).abs() < 1e-4);
+        assert!(LogProbs::of(&[0.0, f32::NAN]).is_none());
+        assert!(LogProbs::of(&[0.0, f32::INFINITY]).is_none());
+    }
+
+    /// Logits that are log-probabilities already.
+    fn row(logits: &[f32]) -> LogProbs<'_> {
+        LogProbs { logits, max: 0.0, log_sum: 0.0 }
     }
 
     #[test]
     fn the_best_come_first_and_equals_in_order() {
-        let rows = vec![vec![-1.0, -3.0, -1.0], vec![-0.5, -9.0, -2.5]];
-        let found = best(&[0.0, -0.5], &rows, 4);
+        let found = best(&[0.0, -0.5], &[row(&[-1.0, -3.0, -1.0]), row(&[-0.5, -9.0, -2.5])], 4);
         let found: Vec<(usize, u32)> = found.iter().map(|c| (c.beam, c.token)).collect();
         assert_eq!(found, [(0, 0), (0, 2), (1, 0), (0, 1)]);
     }
 
     #[test]
     fn beams_may_share_a_row() {
-        let found = best(&[0.0, -1e9], &[vec![-1.0, -2.0]], 3);
+        let found = best(&[0.0, -1e9], &[row(&[-1.0, -2.0])], 3);
         assert_eq!(found[1], Candidate { score: -2.0, beam: 0, token: 1 });
         assert_eq!((found[2].beam, found[2].token), (1, 0));
     }

@@ -2,237 +2,159 @@
 
 mod attend;
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
-/// Positions that a new piece of memory has room for.
-const CHUNK: usize = 64;
+/// What a cache holds of one position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Layers of the decoder.
+    pub layers: usize,
+    /// Heads of keys and values in a layer.
+    pub heads: usize,
+    /// Numbers in a head.
+    pub head_dim: usize,
+    /// Type of a number.
+    pub dtype: DType,
+}
 
-/// Keys and values of every layer of a decoder. Rows are sequences: the beams of a clip.
+impl Shape {
+    /// Bytes that one position takes: keys and values of all layers.
+    pub fn slot_bytes(&self) -> usize {
+        2 * self.layers * self.heads * self.head_dim * self.dtype.size_in_bytes()
+    }
+}
+
+/// Keys and values of every layer of a decoder, in slots: one slot holds one position of one text.
 ///
-/// Nothing that was written is ever moved or copied: a row is a path through slots of memory, one slot a position.
-/// Reordering rows changes paths only, rows spread from one prompt go on sharing its memory, and growth adds a piece.
+/// Which slots make up a text is the caller's book ([`Group`]): texts share the slots of what they have in common, to
+/// reorder them is to rewrite lists of numbers, and nothing that was written is ever moved or copied. Memory is set
+/// aside once. On the CPU in f32 the system hands out its pages when they are first written.
 ///
 /// Not `Clone`: two caches would write to the same memory.
 #[derive(Debug)]
 pub struct KvCache {
     layers: Vec<Layer>,
-    /// For every row, the slot of each position.
-    paths: Vec<Vec<u32>>,
+    shape: Shape,
+    slots: usize,
 }
 
-#[derive(Debug, Default)]
-struct Layer {
-    pieces: Vec<Piece>,
-    len: usize,
-}
-
-/// Memory of successive positions.
 #[derive(Debug)]
-struct Piece {
-    keys: Tensor,   // (slots, capacity, heads, head_dim)
-    values: Tensor, // (slots, capacity, heads, head_dim)
-    /// The position that it starts with.
-    first: usize,
+struct Layer {
+    keys: Tensor,   // (slots, heads, head_dim)
+    values: Tensor, // (slots, heads, head_dim)
+}
+
+/// Successive rows of a batch that see some slots in common: the beams of a text, or successive positions of a prompt.
+#[derive(Clone, Debug)]
+pub struct Group<'a> {
+    /// Slots that all rows see, in the order of their positions.
+    pub shared: &'a [u32],
+    /// The slots that each row sees after those, its own one the last.
+    pub own: Vec<&'a [u32]>,
 }
 
 impl KvCache {
-    /// An empty cache for a decoder of `layers` layers.
-    pub fn new(layers: usize) -> Self {
-        Self { layers: (0..layers).map(|_| Layer::default()).collect(), paths: Vec::new() }
+    /// Memory for `slots` positions.
+    pub fn new(shape: Shape, slots: usize, device: &Device) -> Result<Self> {
+        let zeros = || Tensor::zeros((slots, shape.heads, shape.head_dim), shape.dtype, device);
+        let layer = |_| Ok(Layer { keys: zeros()?, values: zeros()? });
+        Ok(Self { layers: (0..shape.layers).map(layer).collect::<Result<_>>()?, shape, slots })
     }
 
-    /// Past positions.
-    pub fn len(&self) -> usize {
-        // Layers are filled in order: the last one holds what all of them hold.
-        self.layers.last().map_or(0, |layer| layer.len)
-    }
-
-    /// Whether nothing has been appended yet.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Bytes that the memory takes, unused room included.
+    /// Bytes that its memory takes, unused slots included.
     pub fn bytes(&self) -> usize {
-        let size = |tensor: &Tensor| tensor.elem_count() * tensor.dtype().size_in_bytes();
-        let pieces = self.layers.iter().flat_map(|layer| &layer.pieces);
-        pieces.map(|piece| size(&piece.keys) + size(&piece.values)).sum()
+        self.slots * self.shape.slot_bytes()
     }
 
-    /// Appends `keys` and `values` (rows, t, heads, head_dim) of new positions to `layer`.
-    pub fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<()> {
-        let (rows, t, _, _) = keys.dims4()?;
-        if self.paths.is_empty() {
-            self.paths = vec![Vec::new(); rows];
+    /// Writes `keys` and `values` (n, heads, head_dim) of new positions to n `slots` of `layer`.
+    pub fn write(&mut self, layer: usize, slots: &[u32], keys: &Tensor, values: &Tensor) -> Result<()> {
+        let want = [slots.len(), self.shape.heads, self.shape.head_dim];
+        if keys.dims() != want || values.dims() != want {
+            bail!("keys {:?} and values {:?} for slots of {want:?}", keys.dims(), values.dims());
         }
-        if rows != self.paths.len() {
-            bail!("{rows} rows of new positions for a cache of {} rows", self.paths.len());
-        }
-        let layers = self.layers.len();
-        let Some(layer) = self.layers.get_mut(layer) else {
-            bail!("layer {layer} of a cache of {layers} layers");
-        };
-        let end = layer.len + t;
-        layer.append(keys, values)?;
-        for (slot, path) in (0..).zip(&mut self.paths) {
-            // Every layer writes the same positions to the same slots; the first one to do so notes it.
-            path.resize(end.max(path.len()), slot);
-        }
-        Ok(())
-    }
-
-    /// Keys and values of all positions of `layer`, copied out: (rows, positions, heads, head_dim) each.
-    pub fn gather(&self, layer: usize) -> Result<(Tensor, Tensor)> {
+        self.check(slots)?;
         let layer = self.layer(layer)?;
-        let mut parts = Vec::with_capacity(layer.pieces.len());
-        for (at, piece) in layer.pieces.iter().enumerate() {
-            let end = layer.pieces.get(at + 1).map_or(layer.len, |next| next.first);
-            parts.push(piece.gather(&self.paths, end)?);
-        }
-        let (keys, values): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-        Ok((Tensor::cat(&keys, 1)?, Tensor::cat(&values, 1)?))
-    }
-
-    /// Replaces the rows: new row `i` goes on from old row `rows[i]`. Their number may change, so this also spreads
-    /// one prompt over several beams.
-    pub fn reorder(&mut self, rows: &[u32]) -> Result<()> {
-        if self.paths.is_empty() {
-            return Ok(());
-        }
-        let path = |&row: &u32| self.paths.get(row as usize).cloned();
-        match rows.iter().map(path).collect() {
-            Some(paths) => self.paths = paths,
-            None => bail!("rows {rows:?} of a cache of {} rows", self.paths.len()),
-        }
-        Ok(())
-    }
-
-    /// Forgets the positions from `len` on.
-    pub fn truncate(&mut self, len: usize) {
-        for layer in &mut self.layers {
-            layer.pieces.retain(|piece| piece.first < len);
-            layer.len = layer.len.min(len);
-        }
-        if len == 0 {
-            self.paths.clear();
-        }
-        self.paths.iter_mut().for_each(|path| path.truncate(len));
+        scatter(&layer.keys, slots, &keys.contiguous()?)?;
+        scatter(&layer.values, slots, &values.contiguous()?)
     }
 
     fn layer(&self, layer: usize) -> Result<&Layer> {
         match self.layers.get(layer) {
-            Some(layer) if layer.len > 0 => Ok(layer),
-            _ => bail!("layer {layer} of the cache holds nothing"),
+            Some(layer) => Ok(layer),
+            None => bail!("layer {layer} of a cache of {} layers", self.layers.len()),
+        }
+    }
+
+    fn check(&self, slots: &[u32]) -> Result<()> {
+        match slots.iter().find(|&&slot| slot as usize >= self.slots) {
+            Some(slot) => bail!("slot {slot} of a cache of {}", self.slots),
+            None => Ok(()),
         }
     }
 }
 
-impl Layer {
-    fn append(&mut self, keys: &Tensor, values: &Tensor) -> Result<()> {
-        let (rows, t, heads, head_dim) = keys.dims4()?;
-        let has_room = |piece: &&Piece| {
-            let (slots, capacity, _, _) = piece.keys.dims4().expect("made with four dimensions below");
-            slots == rows && self.len + t <= piece.first + capacity
-        };
-        if self.pieces.last().filter(has_room).is_none() {
-            let shape = (rows, (t + 1).next_multiple_of(CHUNK), heads, head_dim);
-            let zeros = || Tensor::zeros(shape, keys.dtype(), keys.device());
-            self.pieces.push(Piece { keys: zeros()?, values: zeros()?, first: self.len });
+/// Writes the rows of `new` to the `slots` of `memory`.
+fn scatter(memory: &Tensor, slots: &[u32], new: &Tensor) -> Result<()> {
+    if memory.device().is_cpu() && memory.dtype() == DType::F32 && new.dtype() == DType::F32 {
+        return memory.inplace_op2(new, &Scatter(slots));
+    }
+    let mut done = 0;
+    for run in slots.chunk_by(|slot, next| slot + 1 == *next) {
+        memory.slice_set(&new.narrow(0, done, run.len())?.contiguous()?, 0, run[0] as usize)?;
+        done += run.len();
+    }
+    Ok(())
+}
+
+struct Scatter<'s>(&'s [u32]);
+
+impl InplaceOp2 for Scatter<'_> {
+    fn name(&self) -> &'static str {
+        "scatter"
+    }
+
+    fn cpu_fwd(
+        &self,
+        memory: &mut CpuStorage,
+        memory_layout: &Layout,
+        new: &CpuStorage,
+        new_layout: &Layout,
+    ) -> Result<()> {
+        let CpuStorage::F32(memory) = memory else { bail!("a cache that is not f32") };
+        let width: usize = memory_layout.dims()[1..].iter().product();
+        let memory = &mut memory[memory_layout.start_offset()..];
+        let new = &new.as_slice::<f32>()?[new_layout.start_offset()..];
+        for (&slot, new) in self.0.iter().zip(new.chunks_exact(width)) {
+            memory[slot as usize * width..][..width].copy_from_slice(new);
         }
-        let piece = self.pieces.last().expect("pushed above where there was none");
-        piece.keys.slice_set(&keys.contiguous()?, 1, self.len - piece.first)?;
-        piece.values.slice_set(&values.contiguous()?, 1, self.len - piece.first)?;
-        self.len += t;
         Ok(())
-    }
-}
-
-impl Piece {
-    /// Keys and values from its first position to `end`, along `paths`: (rows, positions, heads, head_dim) each.
-    fn gather(&self, paths: &[Vec<u32>], end: usize) -> Result<(Tensor, Tensor)> {
-        let (slots, capacity, heads, head_dim) = self.keys.dims4()?;
-        let place = |(at, slot): (u32, &u32)| slot * capacity as u32 + at;
-        let places = paths.iter().flat_map(|path| (0..).zip(&path[self.first..end]).map(place));
-        let places = Tensor::from_iter(places, self.keys.device())?;
-        let gather = |memory: &Tensor| {
-            let memory = memory.reshape((slots * capacity, heads * head_dim))?;
-            memory.index_select(&places, 0)?.reshape((paths.len(), end - self.first, heads, head_dim))
-        };
-        Ok((gather(&self.keys)?, gather(&self.values)?))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use candle_core::{Device, IndexOp};
-
     use super::*;
 
-    /// (rows, t, 1, 1) with values `100 * row + first + position`.
-    fn positions(rows: usize, first: usize, t: usize) -> Tensor {
-        let value = |row: usize, at: usize| (100 * row + first + at) as f32;
-        let data: Vec<f32> = (0..rows).flat_map(|row| (0..t).map(move |at| value(row, at))).collect();
-        Tensor::from_vec(data, (rows, t, 1, 1), &Device::Cpu).unwrap()
-    }
-
-    fn keys(cache: &KvCache, layer: usize) -> Vec<Vec<f32>> {
-        let (keys, values) = cache.gather(layer).unwrap();
-        let flat = |x: &Tensor| x.i((.., .., 0, 0)).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(flat(&values), flat(&(&keys * -1.0).unwrap()));
-        flat(&keys)
-    }
-
-    fn append(cache: &mut KvCache, layer: usize, new: &Tensor) {
-        cache.append(layer, new, &(new * -1.0).unwrap()).unwrap();
-    }
-
     #[test]
-    fn positions_follow_each_other_across_pieces() {
-        let mut cache = KvCache::new(1);
-        assert!(cache.is_empty() && cache.gather(0).is_err());
-        append(&mut cache, 0, &positions(2, 0, 60));
-        let before = cache.bytes();
-        for first in 60..70 {
-            append(&mut cache, 0, &positions(2, first, 1));
+    fn slots_are_written_wherever_they_lie() {
+        for dtype in [DType::F32, DType::BF16] {
+            let shape = Shape { layers: 2, heads: 2, head_dim: 3, dtype };
+            let mut cache = KvCache::new(shape, 5, &Device::Cpu).unwrap();
+            assert_eq!(cache.bytes(), 5 * 2 * 2 * 2 * 3 * dtype.size_in_bytes());
+            let new = Tensor::arange(0f32, 18., &Device::Cpu).unwrap().reshape((3, 2, 3)).unwrap();
+            let new = new.to_dtype(dtype).unwrap();
+            let values = (&new * -1.0).unwrap();
+            cache.write(1, &[4, 0, 1], &new, &values).unwrap();
+            let held = |tensor: &Tensor| {
+                let tensor = tensor.to_dtype(DType::F32).unwrap().flatten_from(1).unwrap();
+                tensor.to_vec2::<f32>().unwrap().into_iter().map(|row| row[5]).collect::<Vec<_>>()
+            };
+            assert_eq!(held(&cache.layers[1].keys), [11., 17., 0., 0., 5.]);
+            assert_eq!(held(&cache.layers[1].values), [-11., -17., 0., 0., -5.]);
+            assert_eq!(held(&cache.layers[0].keys), [0.; 5]);
+            assert!(cache.write(1, &[4, 0, 5], &new, &values).is_err(), "no such slot");
+            assert!(cache.write(2, &[4, 0, 1], &new, &values).is_err(), "no such layer");
+            assert!(cache.write(0, &[4, 0], &new, &values).is_err(), "rows without a slot");
         }
-        assert_eq!((cache.len(), cache.bytes()), (70, 2 * before), "grown once, by one piece");
-        let want = |row: usize| (0..70).map(|at| (100 * row + at) as f32).collect::<Vec<_>>();
-        assert_eq!(keys(&cache, 0), [want(0), want(1)]);
-    }
-
-    #[test]
-    fn rows_are_reordered_and_spread_without_copies() {
-        let mut cache = KvCache::new(2);
-        let layers = |cache: &mut KvCache, new: &Tensor| (0..2).for_each(|layer| append(cache, layer, new));
-        layers(&mut cache, &positions(1, 0, 3));
-        let prompt = cache.bytes();
-        cache.reorder(&[0, 0, 0]).unwrap();
-        assert_eq!(cache.bytes(), prompt, "three rows share the prompt");
-        layers(&mut cache, &positions(3, 3, 1));
-        cache.reorder(&[2, 0, 0]).unwrap();
-        layers(&mut cache, &positions(3, 4, 1));
-        let want = [[0., 1., 2., 203., 4.], [0., 1., 2., 3., 104.], [0., 1., 2., 3., 204.]];
-        assert_eq!(keys(&cache, 1), want);
-        cache.reorder(&[1]).unwrap();
-        layers(&mut cache, &positions(1, 5, 1));
-        assert_eq!(keys(&cache, 0), [[0., 1., 2., 3., 104., 5.]]);
-        assert!(cache.append(2, &positions(1, 6, 1), &positions(1, 6, 1)).is_err());
-        assert!(cache.append(0, &positions(2, 6, 1), &positions(2, 6, 1)).is_err());
-        assert!(cache.reorder(&[1]).is_err());
-    }
-
-    #[test]
-    fn positions_are_forgotten() {
-        let mut cache = KvCache::new(2);
-        (0..2).for_each(|layer| append(&mut cache, layer, &positions(1, 0, 3)));
-        cache.reorder(&[0, 0]).unwrap();
-        // The pass broke off after the first layer.
-        append(&mut cache, 0, &positions(2, 90, 2));
-        cache.truncate(3);
-        (0..2).for_each(|layer| append(&mut cache, layer, &positions(2, 3, 1)));
-        assert_eq!(keys(&cache, 0), [[0., 1., 2., 3.], [0., 1., 2., 103.]]);
-        cache.truncate(0);
-        append(&mut cache, 0, &positions(3, 0, 1));
-        assert_eq!(keys(&cache, 0).len(), 3);
     }
 }

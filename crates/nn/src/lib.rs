@@ -9,7 +9,7 @@
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
 //! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
-//! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, with reorder, and attention over them |
+//! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, in slots that texts share, and attention over them |
 //! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
 //! | [`masked_softmax`] | softmax of attention scores behind a mask |
 //! | [`maps`] | pooling, gates and sums of feature maps, channels last |

@@ -1,5 +1,7 @@
 //! Matrix products on the CPU in f32, and what follows them, done to every tile while it is still in the cache.
 
+use std::ops::Range;
+
 use crate::vectorised::vectorised;
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
@@ -13,6 +15,9 @@ const COLUMNS: usize = 256;
 
 /// Rows of a tile: with its columns they fit the cache, too.
 const ROWS: usize = 512;
+
+/// Up to so many rows and columns `gemm` may take another way.
+const FEW: usize = 64;
 
 /// Rows of numbers at even distances. They may overlap, as the windows of a sequence do.
 #[derive(Clone, Copy)]
@@ -61,20 +66,26 @@ impl<'a> Matrix<'a> {
 /// with its row and its first column, as soon as it is there.
 pub(crate) fn product(x: Rows, weight: Matrix, finish: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let columns = weight.columns;
-    let tiles: Vec<_> = (0..columns)
-        .step_by(COLUMNS)
-        .flat_map(|column| (0..x.count).step_by(ROWS).map(move |row| (row, column)))
+    let tiles: Vec<_> = parts(columns, COLUMNS)
+        .flat_map(|columns| parts(x.count, ROWS).map(move |rows| (rows, columns.clone())))
         .collect();
     let fill = |out: &mut Filled| {
         let out = Shared::new(out.as_mut_ptr().cast(), columns);
-        tiles.par_iter().with_max_len(1).for_each(|&(row, column)| {
-            let size = (ROWS.min(x.count - row), COLUMNS.min(columns - column));
+        tiles.par_iter().with_max_len(1).for_each(|(rows, columns)| {
+            let size = (rows.len(), columns.len());
             // SAFETY: tiles lie inside of the product and do not overlap.
-            unsafe { tile(x, weight, out, (row, column), size, &finish) };
+            unsafe { tile(x, weight, out, (rows.start, columns.start), size, &finish) };
         });
     };
     // SAFETY: the tiles cover the product.
     unsafe { filled(x.count * columns, fill) }
+}
+
+/// Divides `count` into parts of `size`. A last one of up to `FEW` goes with the one before it: `gemm` divides and orders
+/// the sums of small products in other ways, and a number must not depend on how many rows are computed beside it.
+fn parts(count: usize, size: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = (count.saturating_sub(FEW).div_ceil(size)).max(usize::from(count > 0));
+    (0..parts).map(move |part| part * size..if part + 1 == parts { count } else { (part + 1) * size })
 }
 
 /// As [`product`], with whole rows for `finish`: for norms over a row. Tiles are `rows` high.
@@ -111,8 +122,18 @@ unsafe fn tile(
 ) {
     let x = Rows::new(&x.numbers[row * x.stride..], rows, x.width, x.stride);
     let part = Matrix { numbers: &weight.numbers[column * weight.column_stride..], columns, ..weight };
-    // SAFETY: the caller's promise.
-    unsafe { multiply(x, part, out.at(row, column), out.stride()) };
+    if rows == 1 {
+        // Twice the same row: `gemm` has a kernel for single rows that adds in another order.
+        let mut twice = vec![0f32; 2 * columns];
+        // SAFETY: the rows are those of `twice`; the rest is the caller's promise.
+        unsafe {
+            multiply(Rows { count: 2, stride: 0, ..x }, part, twice.as_mut_ptr(), columns);
+            out.at(row, column).copy_from_nonoverlapping(twice.as_ptr(), columns);
+        }
+    } else {
+        // SAFETY: the caller's promise.
+        unsafe { multiply(x, part, out.at(row, column), out.stride()) };
+    }
     vectorised(
         #[inline(always)]
         || {
@@ -159,6 +180,41 @@ pub(crate) unsafe fn multiply(x: Rows, weight: Matrix, out: *mut f32, stride: us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_cover_everything_and_none_behind_the_first_is_small() {
+        for (count, want) in
+            [(0, vec![]), (1, vec![0..1]), (10, vec![0..10]), (74, vec![0..74]), (75, vec![0..10, 10..75])]
+        {
+            assert_eq!(
+                parts(count, 10).take(1).collect::<Vec<_>>(),
+                want[..want.len().min(1)].to_vec(),
+                "{count}"
+            );
+        }
+        for count in [1, 255, 256, 320, 321, 512, 576, 577, 32_001] {
+            let all: Vec<_> = parts(count, 256).collect();
+            assert!(all.iter().skip(1).all(|part| part.len() > FEW), "{all:?}");
+            assert!(all.windows(2).all(|pair| pair[0].end == pair[1].start) && all[0].start == 0);
+            assert_eq!(all.last().unwrap().end, count);
+        }
+    }
+
+    #[test]
+    fn a_row_of_a_product_has_the_same_bits_whoever_is_beside_it() {
+        for (k, n) in [(64, 16), (512, 8), (768, 768), (2048, 320), (1000, 65), (3000, 577)] {
+            let (x, weight) = (numbers(600 * k, 1), numbers(k * n, 2));
+            let multiplied = |first: usize, m: usize| {
+                product(Rows::new(&x[first * k..], m, k, k), Matrix::new(&weight, k, n), |_, _, _| {})
+            };
+            let all = multiplied(0, 600);
+            for (first, m) in
+                [(0, 1), (7, 1), (3, 2), (0, 3), (5, 4), (11, 17), (2, 63), (1, 64), (4, 65), (80, 513)]
+            {
+                assert!(multiplied(first, m) == all[first * n..(first + m) * n], "{m} rows, {k} by {n}");
+            }
+        }
+    }
 
     fn numbers(count: usize, seed: usize) -> Vec<f32> {
         (0..count).map(|at| ((at * 7919 + seed) % 101) as f32 / 50.0 - 1.0).collect()

@@ -79,7 +79,7 @@ fn a_panic_is_seen_though_the_worker_lives_on() {
 }
 
 #[test]
-fn damaged_media_cost_no_worker() {
+fn no_damaged_file_costs_a_worker() {
     let (first, cases) = (number("AFFEKT_FUZZ_SEED", 0), number("AFFEKT_FUZZ_CASES", CASES));
     let folder = tempfile::tempdir().unwrap();
     let seeds = seeds::all(folder.path());

@@ -1,120 +1,247 @@
-//! Attention of one new position over a cache.
+//! Attention of new positions over a cache.
 
-use crate::vectorised::vectorised;
-use candle_core::{DType, Device, Result, Storage, Tensor, bail};
+use candle_core::{DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::{KvCache, Layer};
+use super::{Group, KvCache, Layer};
+use crate::cpu::{Numbers, Shared, takes};
+use crate::exp::LANES;
 use crate::masked_softmax::{masked_softmax, softmax};
+use crate::vectorised::vectorised;
 
-/// Numbers side by side in a vector loop.
-const LANES: usize = 16;
+/// Rows that read a key together, while it is in the first cache.
+const BLOCK: usize = 8;
 
 impl KvCache {
-    /// What the queries of one new position a row take from all positions of `layer`, the new one included:
-    /// (rows, heads, head_dim) -> (rows, heads, head_dim). Queries come scaled; successive ones share a head of keys.
+    /// What the queries of new positions take from the slots that they see in `layer`: (n, heads, head_dim) ->
+    /// (n, heads, head_dim). The rows of the `groups` follow each other. Queries come scaled; successive heads share a
+    /// head of keys.
     ///
-    /// On the CPU in f32 keys and values are read where they lie, along each row's path.
-    pub fn attend(&self, layer: usize, queries: &Tensor) -> Result<Tensor> {
+    /// On the CPU in f32 keys and values are read where they lie, those in common once for several rows, and what a
+    /// row gets does not depend, to the last bit, on the rows beside it.
+    pub fn attend(&self, layer: usize, queries: &Tensor, groups: &[Group]) -> Result<Tensor> {
         let (rows, heads, head_dim) = queries.dims3()?;
-        let held = self.layer(layer)?;
-        let (_, _, kv_heads, width) = held.pieces[0].keys.dims4()?;
-        if rows != self.paths.len() || !heads.is_multiple_of(kv_heads) || width != head_dim {
-            bail!(
-                "queries {:?} for {} rows of {kv_heads} heads of {width}",
-                queries.dims(),
-                self.paths.len()
-            );
+        let listed: usize = groups.iter().map(|group| group.own.len()).sum();
+        if rows != listed || !heads.is_multiple_of(self.shape.heads) || head_dim != self.shape.head_dim {
+            let (heads, width) = (self.shape.heads, self.shape.head_dim);
+            bail!("queries {:?} for {listed} rows of {heads} heads of {width}", queries.dims());
         }
-        if matches!(queries.device(), Device::Cpu) && queries.dtype() == DType::F32 {
-            return held.attend(&self.paths, &queries.contiguous()?, kv_heads);
+        for group in groups {
+            self.check(group.shared)?;
+            for own in &group.own {
+                self.check(own)?;
+                if group.shared.is_empty() && own.is_empty() {
+                    bail!("a row that sees nothing");
+                }
+            }
         }
-        let (keys, values) = self.gather(layer)?; // (rows, positions, kv_heads, head_dim)
-        let (keys, values) = (keys.transpose(1, 2)?.contiguous()?, values.transpose(1, 2)?.contiguous()?);
-        let queries = queries.reshape((rows, kv_heads, heads / kv_heads, head_dim))?;
-        let weights = masked_softmax(queries.matmul(&keys.t()?)?, None)?; // (rows, kv_heads, group, positions)
-        weights.matmul(&values)?.reshape((rows, heads, head_dim))
+        let layer = self.layer(layer)?;
+        if takes(queries) && takes(&layer.keys) {
+            return layer.read(&queries.contiguous()?, groups);
+        }
+        let mut first = 0;
+        let mut mixed = Vec::with_capacity(groups.len());
+        for group in groups {
+            mixed.push(layer.compose(&queries.narrow(0, first, group.own.len())?, group)?);
+            first += group.own.len();
+        }
+        Tensor::cat(&mixed, 0)
     }
 }
 
-/// Numbers of one piece, and where its positions end.
-struct Memory<'m> {
-    keys: &'m [f32],
-    values: &'m [f32],
-    capacity: usize,
-    first: usize,
-    end: usize,
-}
-
 impl Layer {
-    fn attend(&self, paths: &[Vec<u32>], queries: &Tensor, kv_heads: usize) -> Result<Tensor> {
+    /// Attention of one group by candle's operations: one product for all its rows over all slots that any of them
+    /// sees, behind a mask.
+    fn compose(&self, queries: &Tensor, group: &Group) -> Result<Tensor> {
         let (rows, heads, head_dim) = queries.dims3()?;
-        let storages: Vec<_> = self
-            .pieces
-            .iter()
-            .map(|piece| (piece.keys.storage_and_layout(), piece.values.storage_and_layout()))
-            .collect();
-        let mut memories = Vec::with_capacity(self.pieces.len());
-        for (at, (piece, (keys, values))) in self.pieces.iter().zip(&storages).enumerate() {
-            let end = self.pieces.get(at + 1).map_or(self.len, |next| next.first);
-            let (keys, values) = (numbers(&keys.0)?, numbers(&values.0)?);
-            memories.push(Memory { keys, values, capacity: piece.keys.dim(1)?, first: piece.first, end });
+        let kv_heads = self.keys.dim(1)?;
+        let mut slots: Vec<u32> = group.own.iter().flat_map(|own| own.iter().copied()).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        let mut mask = Vec::with_capacity(rows * (group.shared.len() + slots.len()));
+        for own in &group.own {
+            mask.extend(group.shared.iter().map(|_| 0f32));
+            mask.extend(slots.iter().map(|slot| if own.contains(slot) { 0.0 } else { f32::MIN }));
         }
-        let (storage, layout) = queries.storage_and_layout();
-        let queries = &numbers(&storage)?[layout.start_offset()..][..rows * heads * head_dim];
-        let group = heads / kv_heads * head_dim;
+        let slots: Vec<u32> = group.shared.iter().copied().chain(slots).collect();
+        let mask = Tensor::from_vec(mask, (1, 1, rows, slots.len()), queries.device())?;
+        let slots = Tensor::new(slots, queries.device())?;
+        let held = |memory: &Tensor| memory.index_select(&slots, 0)?.transpose(0, 1)?.contiguous();
+        let (keys, values) = (held(&self.keys)?, held(&self.values)?); // (kv_heads, slots, head_dim)
+        // The queries of one head of keys stand below each other.
+        let grouped = (kv_heads, heads / kv_heads * rows, head_dim);
+        let queries = queries.transpose(0, 1)?.contiguous()?.reshape(grouped)?;
+        let scores = queries.matmul(&keys.t()?)?.reshape((1, heads, rows, ()))?;
+        let weights = masked_softmax(scores, Some(&mask))?; // (1, heads, rows, slots)
+        let mixed = weights.reshape((kv_heads, heads / kv_heads * rows, ()))?.matmul(&values)?;
+        mixed.reshape((heads, rows, head_dim))?.transpose(0, 1)?.contiguous() // (rows, heads, head_dim)
+    }
+
+    /// Attention of all groups by the kernel below.
+    fn read(&self, queries: &Tensor, groups: &[Group]) -> Result<Tensor> {
+        let (rows, heads, head_dim) = queries.dims3()?;
+        let kv_heads = self.keys.dim(1)?;
+        let (keys, values, queries) =
+            (Numbers::of(&self.keys)?, Numbers::of(&self.values)?, Numbers::of(queries)?);
+        let blocks = blocks(groups);
         let mut mixed = vec![0f32; rows * heads * head_dim];
-        mixed.par_chunks_exact_mut(group).zip(queries.par_chunks_exact(group)).enumerate().for_each(
-            |(unit, (mixed, queries))| {
-                let (row, head) = (unit / kv_heads, unit % kv_heads);
-                let mut weights = vec![0f32; self.len];
-                for (mixed, query) in mixed.chunks_exact_mut(head_dim).zip(queries.chunks_exact(head_dim)) {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            one_head(&memories, &paths[row], (head, kv_heads), query, &mut weights, mixed);
-                        },
-                    );
-                }
-            },
-        );
+        let out = Shared::new(mixed.as_mut_ptr(), heads * head_dim);
+        let per = heads / kv_heads;
+        (0..blocks.len() * kv_heads).into_par_iter().for_each_init(Vec::new, |weights, unit| {
+            let (block, head) = (&blocks[unit / kv_heads], unit % kv_heads);
+            let memory = Memory { keys: &keys, values: &values, stride: kv_heads * head_dim, head, head_dim };
+            let queries = &queries[block.first * heads * head_dim..];
+            let query =
+                |row: usize, at: usize| &queries[(row * heads + head * per + at) * head_dim..][..head_dim];
+            // SAFETY: the head is one of (rows, heads * head_dim), and only this unit writes it.
+            let mixed = |row: usize, at: usize| unsafe {
+                out.piece(block.first + row, (head * per + at) * head_dim, head_dim)
+            };
+            vectorised(
+                #[inline(always)]
+                || {
+                    block.weigh(&memory, per, weights, query);
+                    block.mix(&memory, per, weights, mixed);
+                },
+            );
+        });
         Tensor::from_vec(mixed, (rows, heads, head_dim), &Device::Cpu)
     }
 }
 
-/// Every piece is made whole, so its storage starts with its first number.
-fn numbers(storage: &Storage) -> Result<&[f32]> {
-    match storage {
-        Storage::Cpu(storage) => storage.as_slice(),
-        _ => bail!("a cache on another device than its queries"),
+/// One head of a layer's keys and values.
+struct Memory<'m> {
+    keys: &'m [f32],
+    values: &'m [f32],
+    /// Between two slots.
+    stride: usize,
+    head: usize,
+    head_dim: usize,
+}
+
+impl Memory<'_> {
+    #[inline(always)]
+    fn place(&self, slot: u32) -> std::ops::Range<usize> {
+        let start = slot as usize * self.stride + self.head * self.head_dim;
+        start..start + self.head_dim
+    }
+}
+
+/// Some successive rows of a group, and what they have in common: successive positions of a prompt see each other's
+/// slots, too.
+struct Block<'a> {
+    /// Its first row in the batch.
+    first: usize,
+    shared: &'a [u32],
+    /// Seen by all its rows after the shared slots.
+    common: &'a [u32],
+    /// Seen by each row after those.
+    own: Vec<&'a [u32]>,
+    /// Most slots that a row sees.
+    longest: usize,
+}
+
+fn blocks<'a>(groups: &[Group<'a>]) -> Vec<Block<'a>> {
+    let mut blocks = Vec::new();
+    let mut first = 0;
+    for group in groups {
+        for rows in group.own.chunks(BLOCK) {
+            let same = |other: &&[u32]| rows[0].iter().zip(*other).take_while(|(a, b)| a == b).count();
+            let common = rows.iter().map(same).min().unwrap_or(0);
+            let longest = rows.iter().map(|own| own.len()).max().unwrap_or(0);
+            blocks.push(Block {
+                first,
+                shared: group.shared,
+                common: &rows[0][..common],
+                own: rows.iter().map(|own| &own[common..]).collect(),
+                longest: group.shared.len() + longest,
+            });
+            first += rows.len();
+        }
+    }
+    blocks
+}
+
+impl<'a> Block<'a> {
+    /// Positions and slots that all rows see.
+    #[inline(always)]
+    fn together(&self) -> impl Iterator<Item = (usize, u32)> + use<'a> {
+        self.shared.iter().chain(self.common).copied().enumerate()
+    }
+
+    /// Positions and slots that only `row` sees, or not all others.
+    #[inline(always)]
+    fn apart(&self, row: usize) -> impl Iterator<Item = (usize, u32)> + use<'a> {
+        (self.shared.len() + self.common.len()..).zip(self.own[row].iter().copied())
+    }
+
+    /// How much each of `per` queries of every row takes from each position: (rows * per, longest), filled as far as
+    /// the row sees.
+    #[inline(always)]
+    fn weigh<'q>(
+        &self,
+        memory: &Memory,
+        per: usize,
+        weights: &mut Vec<f32>,
+        query: impl Fn(usize, usize) -> &'q [f32],
+    ) {
+        let longest = self.longest;
+        weights.clear();
+        weights.resize(self.own.len() * per * longest, 0.0);
+        for (position, slot) in self.together() {
+            let key = &memory.keys[memory.place(slot)];
+            for row in 0..self.own.len() {
+                for at in 0..per {
+                    weights[(row * per + at) * longest + position] = dot(query(row, at), key);
+                }
+            }
+        }
+        for row in 0..self.own.len() {
+            for (position, slot) in self.apart(row) {
+                let key = &memory.keys[memory.place(slot)];
+                for at in 0..per {
+                    weights[(row * per + at) * longest + position] = dot(query(row, at), key);
+                }
+            }
+            let seen = self.shared.len() + self.common.len() + self.own[row].len();
+            for at in 0..per {
+                softmax(&mut weights[(row * per + at) * longest..][..seen]);
+            }
+        }
+    }
+
+    /// Adds the values up, in the order of positions, to what was zero.
+    #[inline(always)]
+    fn mix<'m>(
+        &self,
+        memory: &Memory,
+        per: usize,
+        weights: &[f32],
+        mixed: impl Fn(usize, usize) -> &'m mut [f32],
+    ) {
+        let longest = self.longest;
+        for (position, slot) in self.together() {
+            let value = &memory.values[memory.place(slot)];
+            for row in 0..self.own.len() {
+                for at in 0..per {
+                    add_scaled(mixed(row, at), weights[(row * per + at) * longest + position], value);
+                }
+            }
+        }
+        for row in 0..self.own.len() {
+            for (position, slot) in self.apart(row) {
+                let value = &memory.values[memory.place(slot)];
+                for at in 0..per {
+                    add_scaled(mixed(row, at), weights[(row * per + at) * longest + position], value);
+                }
+            }
+        }
     }
 }
 
 #[inline(always)]
-fn one_head(
-    memories: &[Memory],
-    path: &[u32],
-    (head, heads): (usize, usize),
-    query: &[f32],
-    weights: &mut [f32],
-    mixed: &mut [f32],
-) {
-    let size = query.len();
-    let place = |memory: &Memory, position: usize| {
-        ((path[position] as usize * memory.capacity + position - memory.first) * heads + head) * size
-    };
-    for memory in memories {
-        for (position, weight) in (memory.first..).zip(&mut weights[memory.first..memory.end]) {
-            *weight = dot(query, &memory.keys[place(memory, position)..][..size]);
-        }
-    }
-    softmax(weights);
-    for memory in memories {
-        for (position, weight) in (memory.first..).zip(&weights[memory.first..memory.end]) {
-            let value = &memory.values[place(memory, position)..][..size];
-            mixed.iter_mut().zip(value).for_each(|(mixed, value)| *mixed += weight * value);
-        }
-    }
+fn add_scaled(sum: &mut [f32], weight: f32, value: &[f32]) {
+    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
 }
 
 #[inline(always)]
@@ -127,43 +254,109 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
         }
     }
     let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
+    // By halves: a sum in order would wait for itself sixteen times.
+    for half in [8, 4, 2, 1] {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+    }
+    sums[0] + rest
 }
 
 #[cfg(test)]
 mod tests {
-    use affekt_testkit::assert_close;
+    use affekt_testkit::{assert_close, noise};
 
+    use super::super::Shape;
     use super::*;
 
+    /// What `query` (heads, head_dim) takes from `slots`, in f64.
+    fn reference(memory: &KvCache, query: &Tensor, slots: &[u32]) -> Tensor {
+        let (heads, head_dim) = query.dims2().unwrap();
+        let doubled = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
+        let slots = Tensor::new(slots, &Device::Cpu).unwrap();
+        let held = |x: &Tensor| doubled(x).index_select(&slots, 0).unwrap().transpose(0, 1).unwrap();
+        let layer = &memory.layers[0];
+        let kv_heads = layer.keys.dim(1).unwrap();
+        let query = doubled(query).reshape((kv_heads, heads / kv_heads, head_dim)).unwrap();
+        let keys = held(&layer.keys).contiguous().unwrap();
+        let weights = candle_nn::ops::softmax(&query.matmul(&keys.t().unwrap()).unwrap(), 2).unwrap();
+        let values = held(&layer.values).contiguous().unwrap();
+        weights.matmul(&values).unwrap().reshape((heads, head_dim)).unwrap()
+    }
+
+    /// Beams of two texts, and a prompt of eleven positions with a past.
+    fn lists() -> (Vec<u32>, Vec<Vec<u32>>) {
+        let chunk: Vec<u32> = (20..31).rev().collect();
+        let mut own = vec![vec![40, 41, 45], vec![40, 42, 46], vec![39, 41, 47]];
+        own.extend((1..=11).map(|end| chunk[..end].to_vec()));
+        own.push(vec![48]);
+        ((0..17).map(|slot| slot * 37 % 19).collect(), own)
+    }
+
+    fn groups<'a>(shared: &'a [u32], own: &'a [Vec<u32>]) -> Vec<Group<'a>> {
+        let own: Vec<&[u32]> = own.iter().map(Vec::as_slice).collect();
+        let group = |shared, rows: std::ops::Range<usize>| Group { shared, own: own[rows].to_vec() };
+        vec![group(&shared[..12], 0..3), group(shared, 3..14), group(&[], 14..15)]
+    }
+
+    fn memory(kv_heads: usize, head_dim: usize, dtype: DType) -> KvCache {
+        let shape = Shape { layers: 1, heads: kv_heads, head_dim, dtype };
+        let mut cache = KvCache::new(shape, 50, &Device::Cpu).unwrap();
+        let all: Vec<u32> = (0..50).collect();
+        let drawn = || noise(0.0, 1.0, (50, kv_heads, head_dim)).to_dtype(dtype).unwrap();
+        cache.write(0, &all, &drawn(), &drawn()).unwrap();
+        cache
+    }
+
     #[test]
-    fn it_is_attention_over_what_was_gathered() {
-        let noise = |shape| affekt_testkit::noise(0.0, 1.0, shape);
-        for (kv_heads, head_dim) in [(4, 64), (2, 24)] {
-            let mut cache = KvCache::new(1);
-            let append = |cache: &mut KvCache, rows, t| {
-                let shape = (rows, t, kv_heads, head_dim);
-                cache.append(0, &noise(shape), &noise(shape)).unwrap();
-            };
-            append(&mut cache, 1, 70);
-            for rows in [[0, 0, 0], [2, 0, 1], [0, 0, 2]] {
-                cache.reorder(&rows).unwrap();
-                append(&mut cache, 3, 1);
+    fn it_is_attention_over_the_slots_of_each_row() {
+        let (shared, own) = lists();
+        let groups = groups(&shared, &own);
+        for (kv_heads, head_dim, dtype, tolerance) in [
+            (4, 64, DType::F32, 1e-5),
+            (2, 24, DType::F32, 1e-5),
+            (2, 24, DType::F64, 1e-5),
+            (2, 32, DType::BF16, 3e-2),
+        ] {
+            let cache = memory(kv_heads, head_dim, dtype);
+            let queries = noise(0.0, 0.3, (15, 4, head_dim)).to_dtype(dtype).unwrap();
+            let got = cache.attend(0, &queries, &groups).unwrap();
+            for row in 0..15 {
+                let before = [&shared[..12], &shared, &[]][usize::from(row >= 3) + usize::from(row >= 14)];
+                let slots = [before, &own[row]].concat();
+                let want = reference(&cache, &queries.get(row).unwrap(), &slots);
+                assert_close(&format!("row {row}"), &got.get(row).unwrap(), &want, tolerance);
             }
-            let queries = affekt_testkit::noise(0.0, 1.0, (3, 4, head_dim));
-            let got = cache.attend(0, &queries).unwrap();
-            let doubled = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
-            let (keys, values) = cache.gather(0).unwrap();
-            let (keys, values) = (doubled(&keys), doubled(&values)); // (3, 73, kv_heads, head_dim)
-            let turned = |x: Tensor| x.transpose(1, 2).unwrap().contiguous().unwrap();
-            let queries = doubled(&queries).reshape((3, kv_heads, 4 / kv_heads, head_dim)).unwrap();
-            let scores = queries.matmul(&turned(keys).t().unwrap()).unwrap();
-            let weights = candle_nn::ops::softmax(&scores, 3).unwrap();
-            let want = weights.matmul(&turned(values)).unwrap().reshape((3, 4, head_dim)).unwrap();
-            assert_close("attention", &got, &want, 1e-5);
         }
-        assert!(
-            KvCache::new(1).attend(0, &Tensor::zeros((1, 4, 8), DType::F32, &Device::Cpu).unwrap()).is_err()
-        );
+    }
+
+    #[test]
+    fn a_row_gets_the_same_bits_whoever_is_beside_it_and_however_its_slots_are_listed() {
+        let (shared, own) = lists();
+        let cache = memory(2, 64, DType::F32);
+        let queries = noise(0.0, 0.3, (15, 4, 64));
+        let together = cache.attend(0, &queries, &groups(&shared, &own)).unwrap();
+        for row in 0..15 {
+            let before = [&shared[..12], &shared, &[]][usize::from(row >= 3) + usize::from(row >= 14)];
+            let slots = [before, &own[row]].concat();
+            let alone = [Group { shared: &[], own: vec![&slots] }];
+            let alone = cache.attend(0, &queries.narrow(0, row, 1).unwrap(), &alone).unwrap();
+            let bits = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(bits(&alone), bits(&together.get(row).unwrap()), "row {row}");
+        }
+    }
+
+    #[test]
+    fn rows_that_do_not_fit_are_refused() {
+        let cache = memory(2, 8, DType::F32);
+        let queries = noise(0.0, 1.0, (1, 4, 8));
+        let attend =
+            |queries: &Tensor, own: Vec<&[u32]>| cache.attend(0, queries, &[Group { shared: &[], own }]);
+        assert!(attend(&queries, vec![&[49]]).is_ok());
+        assert!(attend(&queries, vec![&[50]]).is_err(), "no such slot");
+        assert!(attend(&queries, vec![&[]]).is_err(), "nothing to see");
+        assert!(attend(&queries, vec![&[1], &[2]]).is_err(), "a row without a query");
+        assert!(attend(&noise(0.0, 1.0, (1, 3, 8)), vec![&[1]]).is_err(), "heads without keys");
     }
 }
