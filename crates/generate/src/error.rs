@@ -21,10 +21,20 @@ pub enum Error {
     #[error(transparent)]
     Layers(#[from] BadLayerRule),
     /// A prompt that is not one sequence of at least one position.
-    #[error("a prompt of shape {got:?}, wanted (1, t, width) with t at least 1")]
+    #[error("a prompt of shape {got:?}, wanted (1, t, {width}) with t at least 1")]
     BadPrompt {
         /// Its shape.
         got: Vec<usize>,
+        /// Numbers in an embedding of the model.
+        width: usize,
+    },
+    /// A clip that could need more than the whole cache.
+    #[error("the cache of one clip can take {needed} bytes, the memory budget is {budget} bytes")]
+    OverBudget {
+        /// Bytes of its prompt and of the longest text that it may generate.
+        needed: usize,
+        /// Bytes of the budget.
+        budget: usize,
     },
     /// Scores that are not numbers.
     #[error("the language model's scores are not numbers (NaN or infinite) at step {step}{}", layer(found.as_ref()))]
@@ -56,7 +66,7 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadSetting { .. } | Self::Layers(_) => ErrorKind::BadConfig,
+            Self::BadSetting { .. } | Self::OverBudget { .. } | Self::Layers(_) => ErrorKind::BadConfig,
             Self::BadPrompt { .. } => ErrorKind::BadInput,
             Self::NotFinite { .. } => ErrorKind::BadModel,
             Self::Tensor(_) => ErrorKind::Internal,
@@ -69,6 +79,9 @@ impl Explain for Error {
                 Some("check the weights and the input for NaN; in f16, try --dtype f32 or bf16".into())
             }
             Self::Layers(_) => Some("entries run from 0, the embeddings, or back from -1, the last".into()),
+            Self::OverBudget { .. } => {
+                Some("give the cache more memory, or the clip fewer new tokens or beams".into())
+            }
             Self::BadSetting { .. } | Self::BadPrompt { .. } | Self::Tensor(_) => None,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`model`] | [`CausalLm`]: what a network must offer, and [`Step`], what a forward pass gives |
+//! | [`model`] | [`CausalLm`]: what a network must offer; [`Batch`] and [`Step`], what a forward pass takes and gives |
 //! | [`settings`] | [`Settings`], [`Scorer`] |
+//! | [`engine`] | [`Engine`]: many clips through a model at once, within a [`Budget`]; its [`Tally`] |
 //! | [`search`] | [`beam_search`] and its [`Generation`]: one clip through a model |
 //! | `beams` | the search's book of one clip, apart from any model: candidates in, tokens and parents out |
 //! | `candidates` | log-softmax and the best continuations of all beams |
@@ -13,6 +14,7 @@
 
 mod beams;
 mod candidates;
+pub mod engine;
 pub mod error;
 mod hypotheses;
 pub mod model;
@@ -20,8 +22,9 @@ pub mod repetition;
 pub mod search;
 pub mod settings;
 
+pub use engine::{Budget, Engine, Tally};
 pub use error::Error;
-pub use model::{CausalLm, Step};
+pub use model::{Batch, CausalLm, Step};
 pub use repetition::looped;
 pub use search::{Generation, beam_search};
 pub use settings::{Scorer, Settings};

@@ -1,9 +1,13 @@
 //! Beam search of one clip.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
-use crate::beams::{Beams, Next};
-use crate::{CausalLm, Error, Settings};
+use crate::beams::Beams;
+use crate::engine::most_slots;
+use crate::{Budget, CausalLm, Engine, Error, Settings};
+
+/// Positions of a prompt in one forward pass: more make it no faster.
+const PREFILL: usize = 512;
 
 /// A generated text, and the hidden states that went through the model on the way.
 #[derive(Clone, Debug)]
@@ -22,6 +26,22 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// The winner of a search that is over, and what `states`, those of its passes over beams, (beams, width) each, say
+    /// of it. Tensors are like `like`.
+    pub(crate) fn new(beams: Beams, states: &[Tensor], width: usize, like: &Tensor) -> Result<Self, Error> {
+        let steps = beams.steps();
+        let best = beams.into_best()?;
+        // Token i was fed at the step after the one that chose it; the slot that then chose token i + 1 held its state.
+        let along = best.path.slots.iter().skip(1).zip(states).map(|(&slot, state)| (state, slot));
+        Ok(Self {
+            hidden_best: rows(along, width, like)?,
+            hidden_beam0: rows(states.iter().map(|state| (state, 0)), width, like)?,
+            tokens: best.path.tokens,
+            score: best.score,
+            steps,
+        })
+    }
+
     /// The tokens without the end token.
     pub fn text_tokens(&self, eos: &[u32]) -> &[u32] {
         match self.tokens.split_last() {
@@ -32,39 +52,20 @@ impl Generation {
 }
 
 /// Continues a prompt of embeddings (1, t, width) with the most probable text that a beam search finds, exactly as
-/// transformers' `generate` does with `num_beams`, no sampling and no penalties.
+/// transformers' `generate` does with `num_beams`, no sampling and no penalties: an [`Engine`] with one clip.
 pub fn beam_search<M: CausalLm>(
     model: &M,
     prompt: &Tensor,
     settings: &Settings,
 ) -> Result<Generation, Error> {
-    let (1, 1.., width) = prompt.dims3()? else {
-        return Err(Error::BadPrompt { got: prompt.dims().to_vec() });
-    };
-    let layers = settings.layers.resolve(model.hidden_entries())?;
-    let mut beams = Beams::new(settings);
-    let mut states = Vec::new();
-    let mut cache = model.new_cache();
-    let mut step = model.step(prompt, &mut cache, layers.clone()).map_err(Error::at(0))?;
-    settings.check(step.logits.dim(1)?)?;
-    while let Some(Next { tokens, rows }) = beams.advance(step.logits.to_dtype(DType::F32)?.to_vec2()?)? {
-        model.reorder(&mut cache, &rows)?;
-        let ids = Tensor::from_vec(tokens, (settings.beams, 1), prompt.device())?;
-        step =
-            model.step(&model.embed(&ids)?, &mut cache, layers.clone()).map_err(Error::at(beams.steps()))?;
-        states.push(step.hidden.squeeze(1)?); // (beams, width)
-    }
-    let steps = beams.steps();
-    let best = beams.into_best()?;
-    // Token i was fed at the step after the one that chose it; the slot that then chose token i + 1 held its state.
-    let along = best.path.slots.iter().skip(1).zip(&states).map(|(&slot, state)| (state, slot));
-    Ok(Generation {
-        hidden_best: rows(along, width, prompt)?,
-        hidden_beam0: rows(states.iter().map(|state| (state, 0)), width, prompt)?,
-        tokens: best.path.tokens,
-        score: best.score,
-        steps,
-    })
+    settings.check(model.vocab())?;
+    let slots =
+        most_slots(prompt.dims().get(1).copied().unwrap_or(0), settings.beams, settings.max_new_tokens);
+    let budget = Budget { bytes: slots.saturating_mul(model.slot_bytes()), clips: 1, prefill: PREFILL };
+    let mut engine = Engine::new(model, settings.clone(), budget)?;
+    engine.submit((), prompt, settings.max_new_tokens)?;
+    let (_, generation) = engine.next().expect("a clip that was submitted ends");
+    generation
 }
 
 /// Stacks one row of each state: (rows, width). No states make a tensor of no rows.

@@ -183,15 +183,7 @@ mod tests {
 
     #[test]
     fn parts_cover_everything_and_none_behind_the_first_is_small() {
-        for (count, want) in
-            [(0, vec![]), (1, vec![0..1]), (10, vec![0..10]), (74, vec![0..74]), (75, vec![0..10, 10..75])]
-        {
-            assert_eq!(
-                parts(count, 10).take(1).collect::<Vec<_>>(),
-                want[..want.len().min(1)].to_vec(),
-                "{count}"
-            );
-        }
+        assert_eq!(parts(0, 256).count(), 0);
         for count in [1, 255, 256, 320, 321, 512, 576, 577, 32_001] {
             let all: Vec<_> = parts(count, 256).collect();
             assert!(all.iter().skip(1).all(|part| part.len() > FEW), "{all:?}");

@@ -1,11 +1,10 @@
 //! Causal self-attention with grouped queries.
 
-use affekt_nn::kv_cache::KvCache;
 use affekt_nn::masked_softmax::masked_softmax;
 use candle_core::{Result, Tensor};
 
 use crate::Config;
-use crate::block::Pass;
+use crate::block::{Memory, Pass};
 use crate::source::{Projection, Source};
 
 /// Self-attention of one layer. Several query heads share a key and value head (one each in Llama-2).
@@ -36,28 +35,21 @@ impl Attention {
         })
     }
 
-    /// `xs` (b, t, width) are new positions; those in `cache`, here with this layer's number, precede them.
-    pub fn forward(&self, xs: &Tensor, pass: &Pass, cache: Option<(&mut KvCache, usize)>) -> Result<Tensor> {
+    /// `xs` (b, t, width) are whole sequences; with a cache, b is 1 and they are the new positions of its batch.
+    pub fn forward(&self, xs: &Tensor, pass: &Pass, memory: Option<Memory>) -> Result<Tensor> {
         let (b, t, _) = xs.dims3()?;
         let split = |xs: &Tensor, heads: usize| xs.reshape((b, t, heads, self.head_dim));
         let q = pass.rotation.apply(&split(&self.q_proj.forward(xs)?, self.heads)?)?; // (b, t, heads, head_dim)
         let k = pass.rotation.apply(&split(&self.k_proj.forward(xs)?, self.kv_heads)?)?; // (b, t, kv_heads, head_dim)
         let v = split(&self.v_proj.forward(xs)?, self.kv_heads)?; // (b, t, kv_heads, head_dim)
         let q = (q * (self.head_dim as f64).powf(-0.5))?;
-        let mixed = match cache {
-            None => self.mix(&q, &k, &v, pass.mask.as_ref())?,
-            Some((cache, layer)) => {
-                cache.append(layer, &k, &v)?;
-                if t == 1 && pass.mask.is_none() {
-                    cache.attend(layer, &q.squeeze(1)?)?.unsqueeze(1)?
-                } else if pass.past == 0 {
-                    self.mix(&q, &k, &v, pass.mask.as_ref())?
-                } else {
-                    let (k, v) = cache.gather(layer)?; // (b, past + t, kv_heads, head_dim)
-                    self.mix(&q, &k, &v, pass.mask.as_ref())?
-                }
+        let mixed = match memory {
+            None => self.mix(&q, &k, &v, pass.mask.as_ref())?, // (b, t, heads, head_dim)
+            Some(Memory { cache, batch, layer }) => {
+                cache.write(layer, &batch.slots, &k.squeeze(0)?, &v.squeeze(0)?)?;
+                cache.attend(layer, &q.squeeze(0)?, &batch.groups)? // (t, heads, head_dim)
             }
-        }; // (b, t, heads, head_dim)
+        };
         self.o_proj.forward(&mixed.reshape((b, t, self.heads * self.head_dim))?) // (b, t, width)
     }
 

@@ -1,5 +1,6 @@
 //! One layer: attention and gated MLP, each behind its norm and beside a residual stream.
 
+use affekt_generate::Batch;
 use affekt_nn::finite::Gate;
 use affekt_nn::kv_cache::KvCache;
 use affekt_nn::rms_norm::RmsNorm;
@@ -14,11 +15,16 @@ use crate::source::{Projection, Source};
 /// What all layers of one forward pass share.
 pub(crate) struct Pass {
     pub rotation: Rotation,
-    /// Added to the scores: (1 or b, 1, t, past + t).
+    /// Added to the scores, (1 or b, 1, t, t), where there is no cache.
     pub mask: Option<Tensor>,
-    /// Positions in the cache.
-    pub past: usize,
     pub gate: Gate,
+}
+
+/// What one layer remembers of past positions, and the new ones.
+pub(crate) struct Memory<'m> {
+    pub cache: &'m mut KvCache,
+    pub batch: &'m Batch<'m>,
+    pub layer: usize,
 }
 
 /// SwiGLU (Shazeer 2020): the gate decides what of the upward projection comes down again.
@@ -65,16 +71,9 @@ impl Block {
     }
 
     /// (b, t, width) -> (b, t, width), as layer `layer`.
-    pub fn forward(
-        &self,
-        xs: &Tensor,
-        pass: &Pass,
-        layer: usize,
-        cache: Option<&mut KvCache>,
-    ) -> Result<Tensor> {
+    pub fn forward(&self, xs: &Tensor, pass: &Pass, layer: usize, memory: Option<Memory>) -> Result<Tensor> {
         let normed = self.input_layernorm.forward(xs)?;
-        let cache = cache.map(|cache| (cache, layer));
-        let xs = (xs + self.self_attn.forward(&normed, pass, cache)?)?;
+        let xs = (xs + self.self_attn.forward(&normed, pass, memory)?)?;
         let xs = pass.gate.pass(|| format!("layers.{layer}.self_attn"), xs)?;
         let normed = self.post_attention_layernorm.forward(&xs)?;
         let xs = (&xs + self.mlp.forward(&normed)?)?;

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use affekt_generate::{CausalLm, Step};
+use affekt_generate::{Batch, CausalLm, Step};
 use affekt_nn::kv_cache::KvCache;
 use candle_core::{Result, Tensor};
 
@@ -11,25 +11,44 @@ use crate::Llama;
 impl CausalLm for Llama {
     type Cache = KvCache;
 
-    fn new_cache(&self) -> KvCache {
-        Llama::new_cache(self)
+    fn new_cache(&self, slots: usize) -> Result<KvCache> {
+        Llama::new_cache(self, slots)
     }
 
-    fn reorder(&self, cache: &mut KvCache, rows: &[u32]) -> Result<()> {
-        cache.reorder(rows)
+    fn slot_bytes(&self) -> usize {
+        self.cached().slot_bytes()
     }
 
     fn hidden_entries(&self) -> usize {
         Llama::hidden_entries(self)
     }
 
+    fn width(&self) -> usize {
+        Llama::width(self)
+    }
+
+    fn vocab(&self) -> usize {
+        Llama::vocab(self)
+    }
+
     fn embed(&self, ids: &Tensor) -> Result<Tensor> {
         Llama::embed(self, ids)
     }
 
-    fn step(&self, embeds: &Tensor, cache: &mut KvCache, layers: RangeInclusive<usize>) -> Result<Step> {
-        let (hidden, last) = self.hidden_sum(embeds, None, Some(cache), &layers)?;
-        let last = last.narrow(1, last.dim(1)? - 1, 1)?.contiguous()?; // (b, 1, width)
-        Ok(Step { hidden, logits: self.logits(&last)?.squeeze(1)? })
+    fn step(
+        &self,
+        embeds: &Tensor,
+        batch: &Batch,
+        cache: &mut KvCache,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<Step> {
+        let (hidden, last) = self.hidden_sum(&embeds.unsqueeze(0)?, None, Some((batch, cache)), layers)?;
+        let (hidden, last) = (hidden.squeeze(0)?, last.squeeze(0)?); // (n, width)
+        let scored = Tensor::new(batch.scored.as_slice(), last.device())?;
+        if batch.scored.is_empty() {
+            let logits = Tensor::zeros((0, self.vocab()), last.dtype(), last.device())?;
+            return Ok(Step { hidden, logits });
+        }
+        Ok(Step { hidden, logits: self.logits(&last.index_select(&scored, 0)?)? })
     }
 }

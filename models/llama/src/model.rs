@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
+use affekt_generate::Batch;
 use affekt_nn::finite::{Gate, gated};
-use affekt_nn::kv_cache::KvCache;
+use affekt_nn::kv_cache::{KvCache, Shape};
 use affekt_nn::rms_norm::RmsNorm;
 use affekt_nn::rotary::Pairs;
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::Config;
-use crate::block::{Block, Pass};
+use crate::block::{Block, Memory, Pass};
 use crate::mask;
 use crate::rope::Rope;
 use crate::source::{Embeddings, Projection, Source};
@@ -29,6 +30,11 @@ pub struct Llama {
     norm: RmsNorm,
     lm_head: Projection,
     rope: Rope,
+    width: usize,
+    vocab: usize,
+    /// What a cache holds of a position, and where.
+    cached: Shape,
+    device: Device,
 }
 
 /// Everything that a forward pass gives.
@@ -54,7 +60,14 @@ impl Llama {
         let layers = layers.collect::<Result<_>>()?;
         let norm = source.pp("norm").norm(cfg)?;
         let (embed_tokens, lm_head) = source.ends(cfg)?;
-        Ok(Self { embed_tokens, layers, norm, lm_head, rope })
+        let cached = Shape {
+            layers: cfg.num_hidden_layers,
+            heads: cfg.num_key_value_heads,
+            head_dim: cfg.head_dim,
+            dtype: source.dtype(),
+        };
+        let (width, vocab, device) = (cfg.hidden_size, cfg.vocab_size, source.device().clone());
+        Ok(Self { embed_tokens, layers, norm, lm_head, rope, width, vocab, cached, device })
     }
 
     /// Embeds token ids (b, t) as (b, t, width).
@@ -67,9 +80,24 @@ impl Llama {
         self.layers.len() + 1
     }
 
-    /// A cache for [`Self::forward_cached`].
-    pub fn new_cache(&self) -> KvCache {
-        KvCache::new(self.layers.len())
+    /// Numbers in an embedding and in a hidden state.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Tokens that it scores.
+    pub fn vocab(&self) -> usize {
+        self.vocab
+    }
+
+    /// What a cache holds of one position.
+    pub fn cached(&self) -> Shape {
+        self.cached
+    }
+
+    /// An empty cache for `slots` positions.
+    pub fn new_cache(&self, slots: usize) -> Result<KvCache> {
+        KvCache::new(self.cached, slots, &self.device)
     }
 
     /// All hidden states and the logits of `embeds` (b, t, width).
@@ -77,60 +105,65 @@ impl Llama {
     /// `padding` (b, t) is 1 for positions that are there and 0 for padding, left or right; valid rows are then as
     /// without it, padded rows mean nothing.
     pub fn forward(&self, embeds: &Tensor, padding: Option<&Tensor>) -> Result<Output> {
-        self.all(embeds, padding, None)
-    }
-
-    /// [`Self::forward`] over new positions that follow those in `cache`, which it extends. `padding` covers the past
-    /// too: (b, past + t).
-    pub fn forward_cached(
-        &self,
-        embeds: &Tensor,
-        padding: Option<&Tensor>,
-        cache: &mut KvCache,
-    ) -> Result<Output> {
-        self.all(embeds, padding, Some(cache))
-    }
-
-    fn all(&self, embeds: &Tensor, padding: Option<&Tensor>, cache: Option<&mut KvCache>) -> Result<Output> {
-        let forward = |gate: Gate, cache: Option<&mut KvCache>| {
+        let forward = |gate: Gate| {
             let mut hidden_states = Vec::with_capacity(self.hidden_entries());
-            let last = self.run(gate, embeds, padding, cache, |_, hidden| {
+            let last = self.run(gate, embeds, Sight::Whole(padding), |_, hidden| {
                 hidden_states.push(hidden.clone());
                 Ok(())
             })?;
             Ok(Output { hidden_states, logits: self.head(gate, &last)? })
         };
         // What is not finite in a layer is not finite in all later ones: they need no look.
-        watched(cache, forward, |output| vec![&output.logits])
+        gated(NAME, forward, |output| vec![&output.logits])
     }
 
     /// Sum of the hidden states `layers` of `embeds` (b, t, width), and the last hidden state, which
-    /// [`Self::logits`] takes; both (b, t, width). Keeps no others in memory. `padding` and `cache` as in
-    /// [`Self::forward_cached`].
+    /// [`Self::logits`] takes; both (b, t, width). Keeps no others in memory.
+    ///
+    /// `padding` as in [`Self::forward`]; or `memory`, in which case `embeds` (1, n, width) are the new positions of a
+    /// batch and are written to their slots in the cache. What a row gives then does not depend on the rows beside it: on
+    /// the CPU in f32 to the last bit.
     pub fn hidden_sum(
         &self,
         embeds: &Tensor,
         padding: Option<&Tensor>,
-        cache: Option<&mut KvCache>,
+        memory: Option<(&Batch, &mut KvCache)>,
         layers: &RangeInclusive<usize>,
     ) -> Result<(Tensor, Tensor)> {
-        let forward = |gate: Gate, cache: Option<&mut KvCache>| {
-            let mut sum: Option<Tensor> = None;
-            let last = self.run(gate, embeds, padding, cache, |entry, hidden| {
-                if layers.contains(&entry) {
-                    sum = Some(match &sum {
-                        Some(sum) => (sum + hidden)?,
-                        None => hidden.clone(),
-                    });
-                }
-                Ok(())
-            })?;
-            match sum {
-                Some(sum) => Ok((gate.pass(|| "the sum of its hidden states".into(), sum)?, last)),
-                None => candle_core::bail!("no hidden state in {layers:?} of {}", self.hidden_entries()),
-            }
+        let memory = RefCell::new(memory);
+        let forward = |gate: Gate| {
+            let mut memory = memory.borrow_mut();
+            let sight = match (&mut *memory, padding) {
+                (None, padding) => return self.summed(gate, embeds, Sight::Whole(padding), layers),
+                (Some((batch, cache)), None) => Sight::Cached(batch, cache),
+                (Some(_), Some(_)) => candle_core::bail!("a batch over a cache has no padding"),
+            };
+            self.summed(gate, embeds, sight, layers)
         };
-        watched(cache, forward, |(sum, last)| vec![sum, last])
+        gated(NAME, forward, |(sum, last)| vec![sum, last])
+    }
+
+    fn summed(
+        &self,
+        gate: Gate,
+        embeds: &Tensor,
+        sight: Sight,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<(Tensor, Tensor)> {
+        let mut sum: Option<Tensor> = None;
+        let last = self.run(gate, embeds, sight, |entry, hidden| {
+            if layers.contains(&entry) {
+                sum = Some(match &sum {
+                    Some(sum) => (sum + hidden)?,
+                    None => hidden.clone(),
+                });
+            }
+            Ok(())
+        })?;
+        match sum {
+            Some(sum) => Ok((gate.pass(|| "the sum of its hidden states".into(), sum)?, last)),
+            None => candle_core::bail!("no hidden state in {layers:?} of {}", self.hidden_entries()),
+        }
     }
 
     /// Scores of the next token, (b, t, vocab), from the last hidden state (b, t, width).
@@ -148,48 +181,45 @@ impl Llama {
         &self,
         gate: Gate,
         embeds: &Tensor,
-        padding: Option<&Tensor>,
-        mut cache: Option<&mut KvCache>,
+        mut sight: Sight,
         mut visit: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let (past, t) = (cache.as_ref().map_or(0, |cache| cache.len()), embeds.dim(1)?);
-        let pass = Pass {
-            rotation: self.rope.at(past, t, embeds.dtype())?,
-            mask: mask::additive(past, t, padding, embeds)?, // (1 or b, 1, t, past + t)
-            past,
-            gate,
-        };
-        let embeds = mask::without_padding(embeds, padding)?;
+        let (embeds, pass) = self.prepare(gate, embeds, &sight)?;
         let mut hidden = gate.pass(|| "the input embeddings".into(), embeds)?;
         for (layer, block) in self.layers.iter().enumerate() {
             visit(layer, &hidden)?;
-            hidden = block.forward(&hidden, &pass, layer, cache.as_deref_mut())?; // (b, t, width)
+            let memory = match &mut sight {
+                Sight::Whole(_) => None,
+                Sight::Cached(batch, cache) => Some(Memory { cache, batch, layer }),
+            };
+            hidden = block.forward(&hidden, &pass, layer, memory)?; // (b, t, width)
         }
         let last = gate.pass(|| "norm".into(), self.norm.forward(&hidden)?)?; // (b, t, width)
         visit(self.layers.len(), &last)?;
         Ok(last)
     }
+
+    /// The input without padding, and what all layers share.
+    fn prepare(&self, gate: Gate, embeds: &Tensor, sight: &Sight) -> Result<(Tensor, Pass)> {
+        match sight {
+            Sight::Whole(padding) => {
+                let positions: Vec<u32> = (0..embeds.dim(1)? as u32).collect();
+                let rotation = self.rope.at(&positions, embeds.dtype())?;
+                let mask = Some(mask::additive(*padding, embeds)?); // (1 or b, 1, t, t)
+                Ok((mask::without_padding(embeds, *padding)?, Pass { rotation, mask, gate }))
+            }
+            Sight::Cached(batch, _) => {
+                let rotation = self.rope.at(&batch.positions, embeds.dtype())?;
+                Ok((embeds.clone(), Pass { rotation, mask: None, gate }))
+            }
+        }
+    }
 }
 
-/// [`gated`], for a pass that writes to a cache: a second pass starts where the first one did, and one that failed
-/// leaves nothing behind.
-fn watched<T>(
-    cache: Option<&mut KvCache>,
-    forward: impl Fn(Gate, Option<&mut KvCache>) -> Result<T>,
-    outputs: impl Fn(&T) -> Vec<&Tensor>,
-) -> Result<T> {
-    let past = cache.as_ref().map_or(0, |cache| cache.len());
-    let cache = RefCell::new(cache);
-    let again = |gate: Gate| {
-        let mut cache = cache.borrow_mut();
-        if let Some(cache) = cache.as_deref_mut() {
-            cache.truncate(past);
-        }
-        forward(gate, cache.as_deref_mut())
-    };
-    let result = gated(NAME, again, outputs);
-    if let (Err(_), Some(cache)) = (&result, cache.into_inner()) {
-        cache.truncate(past);
-    }
-    result
+/// What positions see.
+enum Sight<'s> {
+    /// Whole sequences, padded where this says so.
+    Whole(Option<&'s Tensor>),
+    /// New positions, and past ones in a cache.
+    Cached(&'s Batch<'s>, &'s mut KvCache),
 }

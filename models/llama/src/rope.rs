@@ -10,7 +10,7 @@ pub(crate) struct Rope {
     pairs: Pairs,
 }
 
-/// Cosines and sines of a run of positions.
+/// Cosines and sines of some positions.
 pub(crate) struct Rotation {
     cos: Tensor, // (t, head_dim / 2)
     sin: Tensor, // (t, head_dim / 2)
@@ -25,12 +25,12 @@ impl Rope {
         Ok(Self { frequencies: Tensor::from_vec(frequencies, (1, head_dim / 2), device)?, pairs })
     }
 
-    /// The rotation of `t` positions from `first` on. Angles are in f32 whatever `dtype` the heads have.
+    /// The rotation of `positions` (t). Angles are in f32 whatever `dtype` the heads have.
     ///
     /// Only differences of positions matter to attention, so a left-padded row may start anywhere.
-    pub fn at(&self, first: usize, t: usize, dtype: DType) -> Result<Rotation> {
-        let (first, end) = (first as f32, (first + t) as f32);
-        let positions = Tensor::arange(first, end, self.frequencies.device())?.unsqueeze(1)?; // (t, 1)
+    pub fn at(&self, positions: &[u32], dtype: DType) -> Result<Rotation> {
+        let positions = positions.iter().map(|&position| position as f32);
+        let positions = Tensor::from_iter(positions, self.frequencies.device())?.unsqueeze(1)?; // (t, 1)
         let angles = positions.broadcast_mul(&self.frequencies)?; // (t, head_dim / 2)
         Ok(Rotation {
             cos: angles.cos()?.to_dtype(dtype)?,

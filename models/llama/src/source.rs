@@ -7,7 +7,7 @@ use affekt_nn::linear::Linear;
 use affekt_nn::quantized::Quantized;
 use affekt_nn::rms_norm::RmsNorm;
 use affekt_weights::gguf::Blocks;
-use candle_core::{Device, Module, Result, Tensor, bail};
+use candle_core::{DType, Device, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::Config;
@@ -52,6 +52,21 @@ impl Source<'_> {
         }
     }
 
+    /// Type of the hidden states.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Self::Dense(vb) => vb.dtype(),
+            Self::Blocks { .. } => DType::F32,
+        }
+    }
+
+    pub fn device(&self) -> &Device {
+        match self {
+            Self::Dense(vb) => vb.device(),
+            Self::Blocks { device, .. } => device,
+        }
+    }
+
     pub fn projection(&self, inputs: usize, outputs: usize, bias: bool) -> Result<Projection> {
         match self {
             Self::Dense(vb) => Ok(Projection::Dense(Linear::load(vb, inputs, outputs, bias)?)),
@@ -64,7 +79,7 @@ impl Source<'_> {
             Self::Dense(vb) => Ok(RmsNorm::new(vb.get(cfg.hidden_size, "weight")?, cfg.rms_norm_eps)),
             Self::Blocks { device, .. } => {
                 let row = self.quantized("weight", (1, cfg.hidden_size))?;
-                let weight = row.rows(&Tensor::zeros(1, candle_core::DType::U32, device)?)?.squeeze(0)?;
+                let weight = row.rows(&Tensor::zeros(1, DType::U32, device)?)?.squeeze(0)?;
                 Ok(RmsNorm::new(weight, cfg.rms_norm_eps))
             }
         }

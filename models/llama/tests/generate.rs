@@ -3,10 +3,10 @@
 
 mod common;
 
-use affekt_generate::{Error, Generation, Scorer, Settings, beam_search};
+use affekt_generate::{Budget, Engine, Error, Generation, Scorer, Settings, beam_search};
 use affekt_llama::Llama;
-use affekt_testkit::assert_close;
 use affekt_testkit::golden::Golden;
+use affekt_testkit::{assert_close, noise};
 use candle_core::{Device, IndexOp, Tensor};
 use serde::Deserialize;
 
@@ -42,8 +42,26 @@ fn prompt(model: &Llama, golden: &Golden, at: usize) -> Tensor {
     golden.tensor(&format!("{at}.inputs_embeds"))
 }
 
-fn check(model: &Llama, golden: &Golden, at: usize, case: &Case) -> Generation {
-    let found = beam_search(model, &prompt(model, golden, at), &case.settings()).unwrap();
+/// The search of `case` in an engine, between others that end before and after it.
+fn among_others(model: &Llama, prompt: &Tensor, settings: &Settings) -> Generation {
+    let budget = Budget { bytes: 4000 * model.cached().slot_bytes(), clips: 5, prefill: 7 };
+    let mut engine = Engine::new(model, settings.clone(), budget).unwrap();
+    for id in 0..8 {
+        match id {
+            3 => engine.submit(id, prompt, settings.max_new_tokens).unwrap(),
+            _ => engine.submit(id, &noise(0.0, 1.0, (1, 3 + 5 * id, model.width())), 5 * id + 1).unwrap(),
+        }
+    }
+    engine.find(|(id, _)| *id == 3).unwrap().1.unwrap()
+}
+
+fn check(model: &Llama, golden: &Golden, at: usize, case: &Case) {
+    let (prompt, settings) = (prompt(model, golden, at), case.settings());
+    check_found(&beam_search(model, &prompt, &settings).unwrap(), golden, at, case);
+    check_found(&among_others(model, &prompt, &settings), golden, at, case);
+}
+
+fn check_found(found: &Generation, golden: &Golden, at: usize, case: &Case) {
     let tokens: Vec<i64> = golden.tensor(&format!("{at}.tokens")).to_vec1().unwrap();
     assert_eq!(found.tokens.iter().map(|&token| i64::from(token)).collect::<Vec<_>>(), tokens, "case {at}");
     assert!((found.score - case.score).abs() <= 1e-4, "case {at}: score {} for {}", found.score, case.score);
@@ -55,7 +73,6 @@ fn check(model: &Llama, golden: &Golden, at: usize, case: &Case) -> Generation {
     if golden.has(&what("beam0")) {
         assert_close(&what("beam0"), &found.hidden_beam0, &golden.tensor(&what("beam0")), 1e-4);
     }
-    found
 }
 
 fn check_all(name: &str) {

@@ -3,7 +3,9 @@
 
 mod common;
 
+use affekt_generate::Batch;
 use affekt_llama::{KEYS, Llama, slam};
+use affekt_nn::kv_cache::{Group, KvCache};
 use affekt_testkit::assert_close;
 use affekt_testkit::golden::Golden;
 use affekt_weights::Checkpoint;
@@ -50,28 +52,10 @@ fn every_layer_with_grouped_queries_and_a_tied_head() {
     forward("gqa");
 }
 
-/// Hidden states of the whole input, and of the input in parts through a cache, are the same.
-fn cached_equals_full(model: &Llama, ids: &Tensor, padding: Option<&Tensor>) {
-    let t = ids.dim(1).unwrap();
-    let full = model.forward(&model.embed(ids).unwrap(), padding).unwrap();
-    let mut cache = model.new_cache();
-    let mut at = 0;
-    // A prompt, single steps, and a part of several positions behind a past.
-    for part in [5, 1, 1, 3, t - 10] {
-        let embeds = model.embed(&ids.narrow(1, at, part).unwrap()).unwrap();
-        let padding = padding.map(|padding| padding.narrow(1, 0, at + part).unwrap());
-        let output = model.forward_cached(&embeds, padding.as_ref(), &mut cache).unwrap();
-        let mask = match &padding {
-            Some(padding) => padding.narrow(1, at, part).unwrap(),
-            None => ids.narrow(1, at, part).unwrap().ones_like().unwrap(),
-        };
-        for (entry, (got, want)) in output.hidden_states.iter().zip(&full.hidden_states).enumerate() {
-            let want = want.narrow(1, at, part).unwrap();
-            assert_close(&format!("entry {entry} at {at}"), &valid(got, &mask), &valid(&want, &mask), SAME);
-        }
-        at += part;
-    }
-    assert_eq!(cache.len(), t);
+/// Sum of the hidden states 1 to 2 and the logits of new positions, with the slots of what precedes them.
+fn cached(model: &Llama, embeds: &Tensor, batch: &Batch, cache: &mut KvCache) -> (Tensor, Tensor) {
+    let (sum, last) = model.hidden_sum(embeds, None, Some((batch, cache)), &(1..=2)).unwrap();
+    (sum.squeeze(0).unwrap(), model.logits(&last).unwrap().squeeze(0).unwrap())
 }
 
 #[test]
@@ -79,34 +63,72 @@ fn a_cache_changes_nothing() {
     for name in ["mha", "gqa"] {
         let (model, _) = common::llama(name);
         let golden = Golden::open(common::path(&format!("{name}.forward.safetensors")));
-        let ids = golden.tensor("input_ids");
-        cached_equals_full(&model, &ids, None);
-        for side in ["mask.left", "mask.right"] {
-            cached_equals_full(&model, &ids, Some(&golden.tensor(side)));
+        let embeds = model.embed(&golden.tensor("input_ids").i(0..=0).unwrap()).unwrap(); // (1, 12, width)
+        let embeds = Tensor::cat(&vec![embeds; 12], 1).unwrap(); // (1, 144, width)
+        let (want, last) = model.hidden_sum(&embeds, None, None, &(1..=2)).unwrap();
+        let (want, logits) = (want.squeeze(0).unwrap(), model.logits(&last).unwrap().squeeze(0).unwrap());
+        // Slots in no order; a prompt, single steps, and parts of several positions behind a past.
+        let slots: Vec<u32> = (0..144).map(|at| at * 61 % 144).collect();
+        let mut cache = model.new_cache(144).unwrap();
+        let mut first = 0;
+        for part in [5, 1, 1, 3, 134] {
+            let end = first + part;
+            let batch = Batch {
+                positions: (first as u32..end as u32).collect(),
+                slots: slots[first..end].to_vec(),
+                groups: vec![Group {
+                    shared: &slots[..first],
+                    own: (first..end).map(|at| &slots[first..=at]).collect(),
+                }],
+                scored: Vec::new(),
+            };
+            let new = embeds.narrow(1, first, part).unwrap();
+            let (sum, got) = cached(&model, &new, &batch, &mut cache);
+            assert_close("states", &sum, &want.narrow(0, first, part).unwrap(), SAME);
+            assert_close("logits", &got, &logits.narrow(0, first, part).unwrap(), SAME);
+            first = end;
         }
-        // Far enough for the cache to grow.
-        let long = Tensor::cat(&vec![ids; 12], 1).unwrap(); // (3, 144)
-        cached_equals_full(&model, &long, None);
     }
 }
 
 #[test]
-fn reordered_rows_go_on_as_the_rows_they_copy() {
+fn beams_that_share_a_prompt_go_on_as_if_each_had_its_own() {
     let (model, _) = common::llama("gqa");
     let golden = Golden::open(common::path("gqa.forward.safetensors"));
-    let ids = golden.tensor("input_ids");
+    let ids = golden.tensor("input_ids").i(0..=0).unwrap();
     let embed = |ids: &Tensor| model.embed(ids).unwrap();
-    let mut cache = model.new_cache();
-    model.forward_cached(&embed(&ids.narrow(1, 0, 8).unwrap()), None, &mut cache).unwrap();
-    let rows = [2_u32, 0, 2, 2];
-    cache.reorder(&rows).unwrap();
-    let next = Tensor::new(&[[9_i64], [8], [7], [6]], &Device::Cpu).unwrap();
-    let stepped = model.forward_cached(&embed(&next), None, &mut cache).unwrap();
-    let index = Tensor::new(&rows, &Device::Cpu).unwrap();
-    let past = ids.narrow(1, 0, 8).unwrap().contiguous().unwrap().index_select(&index, 0).unwrap();
-    let full = model.forward(&embed(&Tensor::cat(&[past, next], 1).unwrap()), None).unwrap();
-    for (got, want) in stepped.hidden_states.iter().zip(&full.hidden_states) {
-        assert_close("reordered", got, &want.narrow(1, 8, 1).unwrap(), SAME);
+    let mut cache = model.new_cache(16).unwrap();
+    let slots: Vec<u32> = (0..12).collect();
+    let prompt = Batch {
+        positions: (0..12).collect(),
+        slots: slots.clone(),
+        groups: vec![Group { shared: &[], own: (1..=12).map(|seen| &slots[..seen]).collect() }],
+        scored: Vec::new(),
+    };
+    cached(&model, &embed(&ids), &prompt, &mut cache);
+    let own: [&[u32]; 2] = [&[12], &[13]];
+    let beams = Batch {
+        positions: vec![12; 2],
+        slots: vec![12, 13],
+        groups: vec![Group { shared: &slots, own: own.to_vec() }],
+        scored: Vec::new(),
+    };
+    let next = Tensor::new(&[[9_i64, 8]], &Device::Cpu).unwrap();
+    cached(&model, &embed(&next), &beams, &mut cache);
+    // Both go on from the second.
+    let own: [&[u32]; 2] = [&[13, 14], &[13, 15]];
+    let beams = Batch {
+        positions: vec![13; 2],
+        slots: vec![14, 15],
+        groups: vec![Group { shared: &slots, own: own.to_vec() }],
+        scored: Vec::new(),
+    };
+    let then = Tensor::new(&[[7_i64, 6]], &Device::Cpu).unwrap();
+    let (sums, _) = cached(&model, &embed(&then), &beams, &mut cache);
+    for (row, last) in [7_i64, 6].into_iter().enumerate() {
+        let text = Tensor::cat(&[&ids, &Tensor::new(&[[8, last]], &Device::Cpu).unwrap()], 1).unwrap();
+        let (want, _) = model.hidden_sum(&embed(&text), None, None, &(1..=2)).unwrap();
+        assert_close("beam", &sums.get(row).unwrap(), &want.i((0, 13)).unwrap(), SAME);
     }
 }
 

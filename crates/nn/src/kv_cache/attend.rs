@@ -1,6 +1,6 @@
 //! Attention of new positions over a cache.
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::{Group, KvCache, Layer};
@@ -266,6 +266,7 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[cfg(test)]
 mod tests {
     use affekt_testkit::{assert_close, noise};
+    use candle_core::DType;
 
     use super::super::Shape;
     use super::*;
