@@ -143,7 +143,7 @@ pub struct Source<'p> {
 }
 
 impl Manifest {
-    /// Refuses a manifest of which single rows could not be understood.
+    /// Refuses a manifest of which single rows or transcripts could not be understood.
     ///
     /// # Errors
     /// [`Error::Malformed`], naming the first of them.
@@ -159,6 +159,8 @@ impl Manifest {
 
     /// Time of all clips whose end is known.
     pub fn duration(&self) -> Seconds {
-        Seconds(self.rows.iter().filter_map(|row| row.span.duration()).map(|duration| duration.0).sum())
+        let durations = self.rows.iter().filter_map(|row| row.span.duration());
+        // The sum of no numbers would be -0.
+        Seconds(durations.fold(0.0, |all, duration| all + duration.0))
     }
 }

@@ -29,11 +29,11 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use affekt_core::{FeatureKind, Seconds, Stage};
+use affekt_core::{ClipId, FeatureKind, Seconds, Stage};
 
 use crate::isolate;
 use batcher::Padding;
-use ledger::{Counts, Ledger, Reading};
+use ledger::{Closed, Counts, Ledger, Reading};
 
 pub use error::Error;
 pub use flow::{Means, run};
@@ -49,7 +49,7 @@ pub struct Settings {
     pub batch: usize,
     /// Clips that a shard has at most. A crash costs no more of them than that; there are commits by bytes and time, too.
     pub commit_every: usize,
-    /// The run ends when more than so many percent of its clips have failed.
+    /// The run ends when more than so many percent of the clips that its plan was made for have failed, in it or before it.
     pub max_failures: Option<f64>,
 }
 
@@ -64,6 +64,8 @@ pub struct Outcome {
     pub made: BTreeMap<FeatureKind, Made>,
     /// What failed.
     pub failed: Vec<Failed>,
+    /// What is doubtful though it is there, by clip.
+    pub warned: Vec<(ClipId, String)>,
     /// Each stage's work.
     pub stages: Vec<(Stage, Reading)>,
     /// What grouping by length has cost.
@@ -78,8 +80,8 @@ impl Outcome {
     fn of(ledger: Ledger<'_>, padding: Padding, workers: usize) -> Self {
         let (counts, stages) = (ledger.counts(), ledger.readings());
         let elapsed = Seconds(ledger.started().elapsed().as_secs_f64()).rounded();
-        let (end, failed, made) = ledger.close();
+        let Closed { end, failed, warned, made } = ledger.close();
         let limit = standing::limit_of(&stages, elapsed, workers);
-        Self { end, counts, made, failed, stages, padding, limit, elapsed }
+        Self { end, counts, made, failed, warned, stages, padding, limit, elapsed }
     }
 }

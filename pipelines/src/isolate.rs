@@ -17,6 +17,7 @@ pub mod protocol;
 pub mod serve;
 mod worker;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::cut::{Cost, Order, Sign};
 
-use order::{Answers, hand_on};
+use order::{Answers, Heard, hand_on};
 use worker::{Limits, Worker};
 
 pub use error::{End, Error};
@@ -98,20 +99,26 @@ impl Pool {
         let limits = Limits { each: self.settings.limit, all: self.settings.limit };
         let request = Request::Probe { path: path.into() };
         let worker = &mut self.worker()?;
-        let answered = worker.ask(path, &request, limits, |answer, _| {
-            Ok(ControlFlow::Break(match answer {
-                Answer::Duration { bits } => Ok(bits.map(|bits| Seconds(f64::from_bits(bits)))),
-                Answer::Failed { kind, message, hint } => Err(Error::Failed { kind, message, hint }),
-                Answer::Ready { .. } => return Err("it starts again".into()),
-                _ => return Err("it answers another question".into()),
-            }))
-        })?;
+        let answered = worker.ask(
+            path,
+            &request,
+            limits,
+            |answer, _| {
+                Ok(ControlFlow::Break(match answer {
+                    Answer::Duration { bits } => Ok(bits.map(|bits| Seconds(f64::from_bits(bits)))),
+                    Answer::Failed { kind, message, hint } => Err(Error::Failed { kind, message, hint }),
+                    Answer::Ready { .. } => return Err("it starts again".into()),
+                    _ => return Err("it answers another question".into()),
+                }))
+            },
+            || ControlFlow::Continue(()),
+        )?;
         worker.keep();
         answered
     }
 
     /// All clips of one recording, from one pass over it, in a worker: [`crate::cut`]. `take` hears what is found as it
-    /// comes, and about twice a second that it goes on; where it breaks off, the worker is killed, and that is no error.
+    /// comes, and at least twice a second that it goes on; where it breaks off, the worker is killed, and that is no error.
     /// To be called from as many threads as there are workers; others wait.
     ///
     /// # Errors
@@ -121,10 +128,13 @@ impl Pool {
         let mut answers = Answers::to(order);
         let worker = &mut self.worker()?;
         let request = Request::Cut(order.clone());
-        let ended = worker.ask(&order.media, &request, limits, |answer, bulk| {
+        let take = RefCell::new(&mut take);
+        let hear = |answer, bulk| {
             let heard = answers.hear(answer, bulk)?;
-            Ok(hand_on(heard, answers.cost(), &mut take))
-        })?;
+            Ok(hand_on(heard, answers.cost(), &mut *take.borrow_mut()))
+        };
+        let wait = || hand_on(Heard::Nothing, Cost::default(), &mut *take.borrow_mut());
+        let ended = worker.ask(&order.media, &request, limits, hear, wait)?;
         if !ended.in_the_middle {
             worker.keep();
         }
@@ -163,9 +173,10 @@ impl Borrowed<'_> {
         request: &Request,
         limits: Limits,
         hear: impl FnMut(Answer, Bulk) -> Result<ControlFlow<T>, String>,
+        wait: impl FnMut() -> ControlFlow<T>,
     ) -> Result<T, Error> {
         let worker = self.worker.as_mut().expect("there is one until the end");
-        worker.ask(request, limits, hear).map_err(|end| Error::Lost { path: path.into(), end })
+        worker.ask(request, limits, hear, wait).map_err(|end| Error::Lost { path: path.into(), end })
     }
 
     /// It is through with what it was asked, and can be asked again.

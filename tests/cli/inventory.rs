@@ -203,6 +203,22 @@ fn a_manifest_is_held_against_its_media() {
 }
 
 #[test]
+fn a_manifest_without_clips_is_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("clips.jsonl");
+    let inventory = |lines: &str| {
+        fs::write(&manifest, lines).unwrap();
+        affekt(["inventory", "--dataset", manifest.to_str().unwrap()])
+    };
+    let ended = inventory("");
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
+    assert!(ended.stdout.contains("no clips: 1") && !ended.stdout.contains("-0"), "{}", ended.stdout);
+    let ended = inventory("{\"id\": \"a\", \"media\": \"a.mp4\", \"end\": 1e300}\n");
+    assert!(ended.code == 2 && ended.stdout.contains("bad number: 1"), "{}", ended.stdout);
+    assert!(ended.stdout.lines().all(|line| line.len() < 300), "{}", ended.stdout);
+}
+
+#[test]
 fn what_cannot_be_taken_up_is_refused_before_any_work() {
     let tree = Tree::sound();
     let root = tree.path().to_str().unwrap();
@@ -231,4 +247,6 @@ fn what_cannot_be_taken_up_is_refused_before_any_work() {
     with_labels(b"id,split\nx,train\n", "bad_dataset", "id, split");
     with_labels(b"id,label\nx,1\ncaf\xe9,1\n", "unreadable", "line 3");
     with_labels(b"", "unreadable", "empty");
+    let device = ["--dataset", "mosei", "--root", root, "--labels", "/dev/zero"];
+    refused(&device, "unreadable", "a pipe or a device");
 }

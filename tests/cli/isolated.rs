@@ -122,7 +122,8 @@ fn workers_end_with_a_process_that_is_killed() {
 fn the_worker_is_no_command_for_people() {
     for args in [&["--help"][..], &["man"], &["completions", "bash"]] {
         let told = affekt(args).stdout;
-        let names = |name| told.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == name);
+        let names =
+            |name| told.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|word| word == name);
         assert!(names("inventory") && !names("worker"), "{args:?}");
     }
 }

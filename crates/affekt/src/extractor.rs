@@ -30,7 +30,8 @@ use crate::bundles;
 /// // A program that answers as a worker when it is started with this argument: the `affekt` binary is one.
 /// let program = Program { path: "affekt".into(), arguments: vec!["worker".into()] };
 /// let settings = Settings { isolation: Default::default(), batch: 1, commit_every: 512, max_failures: Some(5.0) };
-/// let outcome = extractor.run(&plan, program, &settings, &false.into(), &affekt_core::Silent)?;
+/// let encoders = extractor.load(&plan)?;
+/// let outcome = extractor.run(&plan, &encoders, program, &settings, &false.into(), &affekt_core::Silent)?;
 /// println!("{} clips, {} failed", outcome.counts.done, outcome.counts.failed);
 /// # Ok(())
 /// # }
@@ -98,20 +99,28 @@ impl Extractor {
         Plan::new(manifest, cache, &self.specs()?, retry_failed)
     }
 
-    /// Loads the networks that `plan` needs and makes what it lacks; see [`extract::run`].
+    /// Loads the networks that `plan` needs.
     ///
     /// # Errors
-    /// Those of the weights; otherwise see [`extract::run`].
+    /// Those of the weights.
+    pub fn load(&self, plan: &Plan) -> Result<Encoders, Error> {
+        Encoders::load(&self.bundle, &plan.lacking(), &self.device)
+    }
+
+    /// Makes what `plan` lacks.
+    ///
+    /// # Errors
+    /// See [`extract::run`].
     pub fn run(
         &self,
         plan: &Plan,
+        encoders: &Encoders,
         program: Program,
         settings: &Settings,
         stop: &AtomicBool,
         reporter: &dyn Reporter,
     ) -> Result<Outcome, extract::Error> {
-        let encoders = Encoders::load(&self.bundle, &plan.lacking(), &self.device)?;
-        let means = Means { encoders: &encoders, detector: &self.finder.order(), program };
+        let means = Means { encoders, detector: &self.finder.order(), program };
         extract::run(plan, &means, settings, stop, reporter)
     }
 }

@@ -113,7 +113,9 @@ impl Reporter for Progress {
             output::note(&(line + "\n"));
         }
         match event {
-            Event::Failed { .. } | Event::Committed { .. } | Event::Standing(_) => self.batch(event),
+            Event::Failed { .. } | Event::Warned { .. } | Event::Committed { .. } | Event::Standing(_) => {
+                self.batch(event);
+            }
             _ => self.single(event),
         }
     }
@@ -165,6 +167,10 @@ fn show(bar: &ProgressBar, event: &Event) {
         Event::Advanced { stage, done, total: None } => {
             bar.set_message(format!("{} {done}", stage.name()));
         }
-        Event::Finished { .. } | Event::Failed { .. } | Event::Committed { .. } | Event::Standing(_) => {}
+        Event::Finished { .. }
+        | Event::Failed { .. }
+        | Event::Warned { .. }
+        | Event::Committed { .. }
+        | Event::Standing(_) => {}
     }
 }

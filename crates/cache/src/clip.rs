@@ -27,6 +27,9 @@ pub struct Facts {
     /// How much of it there was: what the rows cover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,
+    /// What is doubtful though it is there: damage, an end before its time, words that were left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// For video: which rows show a face.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub face_mask: Option<Mask>,

@@ -109,6 +109,9 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), Error> {
     match fs::create_dir(folder) {
         // Another writer has been quicker.
         Err(_) if folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::NotFolder { path: folder.into() })
+        }
         made => made.and_then(|()| sync_folder(parent.unwrap_or(Path::new(".")))).map_err(failed),
     }
 }

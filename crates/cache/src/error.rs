@@ -14,10 +14,16 @@ pub enum Error {
         /// Where it should be.
         path: PathBuf,
     },
-    /// A file where a folder is needed.
-    #[error("{path} is no folder")]
+    /// Something else where a folder is needed.
+    #[error("{path} is no folder: a file, or a link to nothing, lies there")]
     NotFolder {
-        /// The file.
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// A pipe or a device where a file is needed.
+    #[error("{path} is a pipe or a device, not a file")]
+    NotFile {
+        /// The pipe.
         path: PathBuf,
     },
     /// The system's word on a file that is read.
@@ -162,14 +168,17 @@ impl Explain for Error {
             | Self::Recipe { .. }
             | Self::UnknownNumber(_)
             | Self::Ambiguous { .. } => ErrorKind::BadConfig,
-            Self::BadFeature { .. } | Self::BadNpy { .. } | Self::BadList { .. } => ErrorKind::BadInput,
+            Self::NotFile { .. } | Self::BadFeature { .. } | Self::BadNpy { .. } | Self::BadList { .. } => {
+                ErrorKind::BadInput
+            }
         }
     }
 
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::NoCache { .. } => "check the path; a cache is made by what fills it".into(),
-            Self::NotFolder { .. } => "name a folder".into(),
+            Self::NotFolder { .. } => "name another folder, or move away what lies there".into(),
+            Self::NotFile { .. } => "write its text to a file, and name that; <(...) is a pipe, too".into(),
             Self::Read { .. } => "check the path and its permissions".into(),
             Self::Write { source, .. } => unwritten(source.kind()).into(),
             Self::Remove { .. } => "check the permissions of its folder".into(),

@@ -17,7 +17,13 @@ struct Row {
 /// The clips that the file `path` names, each once, in its order: an id a line, or a JSON object a line with a member `id`
 /// (a manifest of `extract`). Empty lines do not count.
 pub fn read(path: &Path) -> Result<Vec<ClipId>, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.into(), source })?;
+    let io = |source| Error::Read { path: path.into(), source };
+    let about = path.metadata().map_err(io)?;
+    // Before it is opened: opening a pipe waits for somebody to write, and a device may never end.
+    if !about.is_file() && !about.is_dir() {
+        return Err(Error::NotFile { path: path.into() });
+    }
+    let bytes = fs::read(path).map_err(io)?;
     let (mut ids, mut known) = (Vec::new(), HashSet::new());
     // A byte order mark is Windows' way to say UTF-8.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);

@@ -31,9 +31,6 @@ impl Store {
     /// Opens `CACHE/<feature>-<digest8>` for `spec`, and makes the folder where it is missing.
     pub fn open(cache: &Path, spec: &FeatureSpec) -> Result<Self, Error> {
         Number::of(spec)?;
-        if cache.exists() && !cache.is_dir() {
-            return Err(Error::NotFolder { path: cache.into() });
-        }
         let folder = cache.join(spec.folder());
         make_folder(&folder)?;
         let mut store = Self { folder, spec: spec.clone(), shards: Vec::new(), index: HashMap::new() };
@@ -108,6 +105,11 @@ impl Store {
             Some(place) if self.at(*place).is_done() => self.shards[place.shard].feature(id),
             _ => Err(Error::NoClip { place: self.folder.clone(), clip: id.clone() }),
         }
+    }
+
+    /// The shard that a clip is taken from.
+    pub(crate) fn shard_of(&self, id: &ClipId) -> Option<&Shard> {
+        self.index.get(id).map(|place| &self.shards[place.shard])
     }
 
     fn at(&self, place: Place) -> &Clip {

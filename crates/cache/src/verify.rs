@@ -6,7 +6,7 @@ use affekt_core::{ClipId, Digest, Event, Reporter};
 
 use crate::folders::Folder;
 use crate::store::shard_paths;
-use crate::{Clip, Error, Shard, Status};
+use crate::{Clip, Error, Feature, Shard, Status};
 
 /// What was found in a feature folder.
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ fn check(shard: &Shard, report: &mut Report, settled: &mut HashSet<ClipId>, fail
                 settled.insert(clip.id.clone());
             }
             Status::Done { rows, digest } => match feature(shard, clip, *rows, digest) {
-                Ok(()) => {
+                Ok(_) => {
                     report.features += 1;
                     settled.insert(clip.id.clone());
                 }
@@ -83,7 +83,13 @@ fn check(shard: &Shard, report: &mut Report, settled: &mut HashSet<ClipId>, fail
     }
 }
 
-fn feature(shard: &Shard, clip: &Clip, rows: usize, digest: &Digest) -> Result<(), Error> {
+/// The feature of `clip`, held against what the header of `shard` says of it.
+pub(crate) fn feature<'s>(
+    shard: &'s Shard,
+    clip: &Clip,
+    rows: usize,
+    digest: &Digest,
+) -> Result<Feature<'s>, Error> {
     let id = &clip.id;
     let feature = shard.feature(id).map_err(|error| match error {
         Error::NoClip { .. } => shard.damaged(format!("it lacks the tensor of {id}")),
@@ -103,5 +109,5 @@ fn feature(shard: &Shard, clip: &Clip, rows: usize, digest: &Digest) -> Result<(
     if clip.facts.face_mask.as_ref().is_some_and(|mask| mask.0.len() != rows) {
         return Err(shard.damaged(format!("the face mask of {id} has not {rows} flags")));
     }
-    Ok(())
+    Ok(feature)
 }

@@ -13,12 +13,15 @@ use crate::{Error, Store};
 /// A writer writes its file in one go. One that has not been written to for so long has no writer any more.
 pub const STALE: Duration = Duration::from_secs(60 * 60);
 
+/// Where commands leave their records in a cache, each written as `*.json.tmp` and renamed.
+const RECORDS: &str = "runs";
+
 /// What can go.
 #[derive(Debug, Default)]
 pub struct Waste {
     /// Folders whose recipe a newer one replaces.
     pub superseded: Vec<Superseded>,
-    /// Temporary files of dead writers, with their bytes.
+    /// Temporary files of dead writers, of shards and of records, with their bytes.
     pub stale: Vec<(PathBuf, u64)>,
     /// Folders whose recipe a newer one would replace, with the reason for which they stay.
     pub kept: Vec<(Folder, String)>,
@@ -75,6 +78,7 @@ pub fn waste(cache: &Path, now: SystemTime) -> Result<Waste, Error> {
         waste.stale.extend(contents.temporary.iter().filter_map(|path| stale(path, now)));
         found.push((folder, contents));
     }
+    waste.stale.extend(records(&cache.join(RECORDS))?.iter().filter_map(|path| stale(path, now)));
     for (folder, contents) in &found {
         let Some(old) = &contents.store else { continue };
         // Of several newer ones, the newest.
@@ -113,6 +117,23 @@ fn reason_to_keep(
     }
     let sound = new_contents.problems.is_empty() && verify(by, &[], &Silent)?.problems.is_empty();
     Ok((!sound).then(|| format!("the newer {name} is damaged")))
+}
+
+/// The temporary files among the records of runs.
+fn records(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let io = |source| Error::Read { path: folder.into(), source };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.file_name().unwrap_or_default().to_string_lossy().ends_with(".json.tmp") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
 }
 
 fn stale(path: &Path, now: SystemTime) -> Option<(PathBuf, u64)> {

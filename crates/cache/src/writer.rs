@@ -11,7 +11,7 @@ use crate::commit::{Watch, commit, go_on};
 use crate::header::{CHECKSUM, Header, KEY};
 use crate::{Clip, Error, Facts, Number, Status};
 
-/// What safetensors keeps to itself among the names of tensors.
+/// What safetensors keeps to itself among the names of tensors; no [`ClipId`] is called so.
 const METADATA: &str = "__metadata__";
 
 /// Collects clips in memory and writes them as one shard.
@@ -106,7 +106,7 @@ impl ShardWriter {
     }
 
     fn push(&mut self, id: ClipId, facts: Facts, status: Status) -> Result<(), Error> {
-        match objection(&id, &facts, &status) {
+        match objection(&facts, &status) {
             None if self.ids.insert(id.clone()) => {
                 self.clips.push(Clip { id, facts, status });
                 Ok(())
@@ -127,11 +127,10 @@ impl ShardWriter {
 }
 
 /// Why a row may not stand in a header.
-fn objection(id: &ClipId, facts: &Facts, status: &Status) -> Option<String> {
+fn objection(facts: &Facts, status: &Status) -> Option<String> {
     let times = [facts.span.map(|span| span.start), facts.span.and_then(|span| span.end), facts.seconds];
     let mut numbers = times.into_iter().flatten().map(|time| time.0).chain(facts.score);
     match (status, &facts.face_mask) {
-        _ if id.as_str() == METADATA => Some("safetensors keeps this name to itself".to_owned()),
         // JSON has no such numbers: they would come back as none at all.
         _ if numbers.any(|number| !number.is_finite()) => {
             Some("a time or the score is a NaN or an infinity".to_owned())

@@ -157,6 +157,20 @@ fn mutated_arrays_neither_panic_nor_take_memory() {
     });
 }
 
+/// Nobody writes to the pipe, and the device never ends.
+#[test]
+#[cfg(unix)]
+fn lists_that_are_pipes_or_devices_are_refused_at_once() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("list");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), std::path::Path::new("/dev/zero")] {
+        let error = affekt_cache::manifest::read(path).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+        assert!(error.hint().unwrap().contains("to a file"), "{error}");
+    }
+}
+
 #[test]
 fn mutated_lists_do_not_panic() {
     let place = tempfile::tempdir().unwrap();

@@ -99,6 +99,25 @@ fn an_export_goes_on_where_it_stopped_and_overwrites_nothing() {
 }
 
 #[test]
+fn a_damaged_feature_is_not_exported_and_the_others_are() {
+    let place = tempfile::tempdir().unwrap();
+    let (cache, folder) = (place.path().join("cache"), place.path().join("npy"));
+    let store = filled(&cache, "f32");
+    let path = store.shards().iter().find(|shard| shard.clips()[0].id == id("long")).unwrap().path();
+    let mut bytes = fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+    let store = Store::open(&cache, &spec("f32")).unwrap();
+    let exported = export(&store, &folder, &Silent).unwrap();
+    assert_eq!(counts(&exported), (1, 0));
+    let [(clip, error)] = &exported.damaged[..] else { panic!("{exported:?}") };
+    let told = error.to_string();
+    assert!(*clip == id("long") && told.contains("tensor of long does not have the digest"), "{told}");
+    assert!(matches!(error, Error::Damaged { .. }) && told.contains(path.to_str().unwrap()), "{told}");
+    assert!(folder.join("short.npy").exists() && !folder.join("long.npy").exists());
+}
+
+#[test]
 fn files_that_cannot_be_taken_are_failed_rows_and_the_others_are_taken() {
     let place = tempfile::tempdir().unwrap();
     let (cache, folder) = (place.path().join("cache"), place.path().join("npy"));

@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use affekt_cache::folders::{Counts, choose, kind};
 use affekt_cache::{Error, Facts, Mask, Status, Store, folders, manifest, verify};
@@ -162,7 +163,6 @@ fn features_that_would_spoil_a_shard_are_refused() {
         let error = writer.add(id(name), media(b"media"), numbers).unwrap_err();
         assert!(error.to_string().contains(&format!("clip {name} ")), "{error}");
     }
-    assert!(writer.add(id("__metadata__"), media(b"media"), &numbers(1, 1.0)).is_err());
     assert!(writer.add_failure(id("a"), Facts::default(), "decode", "twice").is_err());
     let mask = Facts { face_mask: Some(Mask(vec![true; 2])), ..Facts::default() };
     assert!(writer.add(id("b"), mask, &numbers(3, 1.0)).is_err());
@@ -172,6 +172,29 @@ fn features_that_would_spoil_a_shard_are_refused() {
     // What was refused has left nothing behind.
     assert_eq!(verified(cache.path()).features, 1);
     assert!(matches!(Store::open(cache.path(), &spec("f64")), Err(Error::UnknownNumber(_))));
+}
+
+#[test]
+fn what_lies_in_the_place_of_a_folder_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let refused = |cache: &Path, named: &Path| {
+        let error = Store::open(cache, &spec("f32")).err().expect("no folder");
+        let told = format!("{} is no folder: a file, or a link to nothing, lies there", named.display());
+        assert!(matches!(error, Error::NotFolder { .. }) && error.to_string() == told, "{error}");
+    };
+    let file = place.path().join("file");
+    fs::write(&file, "x").unwrap();
+    refused(&file, &file);
+    refused(&file.join("below"), &file);
+    let feature = place.path().join(spec("f32").folder());
+    fs::write(&feature, "x").unwrap();
+    refused(place.path(), &feature);
+    #[cfg(unix)]
+    {
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        refused(&link, &link);
+    }
 }
 
 #[test]

@@ -139,3 +139,24 @@ fn temporary_files_go_when_nobody_has_written_for_an_hour() {
     writer.add(id("b"), media(b"media"), &numbers(1, 1.0)).unwrap();
     assert!(writer.commit().unwrap().is_some());
 }
+
+#[test]
+fn records_that_were_never_finished_go_after_an_hour() {
+    let cache = tempfile::tempdir().unwrap();
+    let runs = cache.path().join("runs");
+    fs::create_dir(&runs).unwrap();
+    let now = SystemTime::now();
+    let old = ["1-host-7.json.tmp", "1-host-7.json", "notes.tmp"].map(|name| runs.join(name));
+    let fresh = runs.join("2-host-8.json.tmp");
+    for path in old.iter().chain([&fresh]) {
+        fs::write(path, "{").unwrap();
+    }
+    for path in &old {
+        let time = now - STALE - Duration::from_secs(1);
+        File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+    let found = waste(cache.path(), now).unwrap();
+    assert_eq!(found.stale, [(old[0].clone(), 1)]);
+    found.remove().unwrap();
+    assert!(!old[0].exists() && old[1..].iter().chain([&fresh]).all(|path| path.exists()));
+}

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Seconds;
 
-/// Name of a clip, safe as a file name: not empty, no path separator, no control character, not `.` or `..`.
+/// Name of a clip, safe as a file name and as that of a tensor: not empty, at most [`ClipId::LONGEST`] bytes, no path
+/// separator, no control character, not `.`, `..` or `__metadata__`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClipId(String);
@@ -20,9 +21,20 @@ pub struct BadClipId {
 }
 
 impl ClipId {
+    /// Most bytes of a name. File systems take 255, of which extensions need some.
+    pub const LONGEST: usize = 200;
+
     /// Checks and takes `name`.
     pub fn new(name: impl Into<String>) -> Result<Self, BadClipId> {
-        let name = name.into();
+        let mut name = name.into();
+        if name.len() > Self::LONGEST {
+            // The whole of it would hide the reason.
+            name = name.chars().take(40).chain("...".chars()).collect();
+            return Err(BadClipId {
+                name,
+                reason: "has more than 200 bytes, too many for the name of a file",
+            });
+        }
         let reason = if name.trim().is_empty() {
             "is empty"
         } else if name == "." || name == ".." {
@@ -31,6 +43,8 @@ impl ClipId {
             "contains a path separator"
         } else if name.chars().any(char::is_control) {
             "contains a control character"
+        } else if name == "__metadata__" {
+            "is a name that the cache keeps to itself"
         } else {
             return Ok(Self(name));
         };
@@ -114,6 +128,17 @@ mod tests {
             assert!(ClipId::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(ClipId::new("-3g5yACwYnA_13").unwrap().as_str(), "-3g5yACwYnA_13");
+    }
+
+    #[test]
+    fn ids_that_the_cache_cannot_keep_are_refused() {
+        let kept = ClipId::new("__metadata__").unwrap_err().to_string();
+        assert!(kept.contains("the cache keeps to itself"), "{kept}");
+        assert!(ClipId::new("__metadata__0").is_ok());
+        // 200 and 202 bytes, two a letter.
+        assert!(ClipId::new("é".repeat(ClipId::LONGEST / 2)).is_ok());
+        let long = ClipId::new("é".repeat(ClipId::LONGEST / 2 + 1)).unwrap_err().to_string();
+        assert!(long.contains(&format!("more than {} bytes", ClipId::LONGEST)) && long.len() < 200, "{long}");
     }
 
     #[test]

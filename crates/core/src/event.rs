@@ -109,6 +109,13 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Of a batch run: a clip is there, with something doubtful about it.
+    Warned {
+        /// The clip.
+        clip: ClipId,
+        /// What it is.
+        warning: String,
+    },
     /// Of a batch run: clips are safe in the cache.
     Committed {
         /// The feature.
@@ -129,8 +136,10 @@ pub struct Standing {
     pub elapsed: Seconds,
     /// Clips of the run that were not in the cache when it began.
     pub total: usize,
-    /// Clips of these that are through: committed, failed ones among them.
+    /// Clips of these that are through all networks, failed ones among them.
     pub done: usize,
+    /// Clips of these that are safe in the cache.
+    pub committed: usize,
     /// Clips that failed, or one of whose features did.
     pub failed: usize,
     /// Its stages, in the order of the data flow.

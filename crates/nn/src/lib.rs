@@ -18,6 +18,7 @@
 //! | [`rms_norm`] | [`RmsNorm`](rms_norm::RmsNorm) |
 //! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
 //! | [`swiglu`] | the product inside a gated MLP, in one pass |
+//! | [`threads`] | [`in_pool`](threads::in_pool): where the parallel parts of a network start |
 //! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
 pub mod conv;
@@ -38,4 +39,5 @@ pub mod relu;
 pub mod rms_norm;
 pub mod rotary;
 pub mod swiglu;
+pub mod threads;
 mod vectorised;

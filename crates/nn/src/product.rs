@@ -66,7 +66,7 @@ impl<'a> Matrix<'a> {
 /// with its row and its first column, as soon as it is there.
 pub(crate) fn product(x: Rows, weight: Matrix, finish: impl Fn(usize, usize, &mut [f32]) + Sync) -> Vec<f32> {
     let columns = weight.columns;
-    let tiles: Vec<_> = parts(columns, COLUMNS)
+    let tiles: Vec<_> = parts(columns, width(columns))
         .flat_map(|columns| parts(x.count, ROWS).map(move |rows| (rows, columns.clone())))
         .collect();
     let fill = |out: &mut Filled| {
@@ -79,6 +79,14 @@ pub(crate) fn product(x: Rows, weight: Matrix, finish: impl Fn(usize, usize, &mu
     };
     // SAFETY: the tiles cover the product.
     unsafe { filled(x.count * columns, fill) }
+}
+
+/// Columns of a tile of a product with so many: about [`COLUMNS`], such that every thread gets as many tiles.
+fn width(columns: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    let rounds = (columns + threads * COLUMNS / 2) / (threads * COLUMNS);
+    let tiles = (rounds.max(1) * threads).min(columns / (2 * FEW)).max(1);
+    columns.div_ceil(tiles).next_multiple_of(32)
 }
 
 /// Divides `count` into parts of `size`. A last one of up to `FEW` goes with the one before it: `gemm` divides and orders

@@ -48,12 +48,14 @@ pub struct RunRecord {
     pub limit: Option<Stage>,
     /// Share, 0 to 1, of what the voice encoder computed that was padding; `None` where it computed nothing.
     pub padding_waste: Option<f64>,
-    /// Largest resident memory, in bytes; `None` where the system does not tell.
+    /// Largest resident memory of this process, its workers left out, in bytes; `None` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
     /// Wall times.
     pub seconds: Times,
     /// Every clip that failed, or a feature of it.
     pub failures: Vec<Failed>,
+    /// Every clip that is there with something doubtful about it.
+    pub warnings: Vec<Warned>,
     /// Why the run ended before its time, for people; `None` where it did not.
     pub message: Option<String>,
 }
@@ -144,9 +146,9 @@ pub struct Work {
     pub busy_s: Seconds,
     /// Processor time that it took; `None` where it was not measured.
     pub cpu_s: Option<Seconds>,
-    /// Clips that it was through with.
+    /// Clips that it worked on.
     pub clips: usize,
-    /// Clips a second of the run.
+    /// Clips a second of the time that its workers worked, added up.
     pub per_second: f64,
 }
 
@@ -174,6 +176,15 @@ pub struct Failed {
     pub stage: Stage,
     /// Why.
     pub reason: String,
+}
+
+/// Something doubtful about a clip that is there.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Warned {
+    /// The clip.
+    pub clip: ClipId,
+    /// What it is.
+    pub warning: String,
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! Beam search of 32 clips through a Llama of 100 M weights: one after the other, and several in flight.
-//! `cargo bench -p affekt-llama --bench engine`.
+//! `cargo bench -p affekt-llama --bench engine`, and behind `--` how many in flight, if not 1, 4, 8, 16 and 32.
 //!
 //! `AFFEKT_BENCH_LLAMA` names a folder with other weights, as transformers publishes them; `AFFEKT_BENCH_PROMPTS` a
 //! safetensors file of prompts (t, width), named by number. Weights and prompts are drawn where they are absent. The
@@ -24,8 +24,6 @@ use candle_nn::var_builder::SimpleBackend;
 
 const CLIPS: usize = 32;
 const MAX_NEW_TOKENS: usize = 40;
-/// Each number of clips in flight is measured so often, in turn.
-const ROUNDS: usize = 3;
 const IN_FLIGHT: [usize; 5] = [1, 4, 8, 16, 32];
 
 /// Weights as a network begins: noise, and ones for norms.
@@ -136,13 +134,16 @@ fn main() {
     }
     let (model, config) = model();
     let prompts = prompts(config.hidden_size);
-    let (_, alone, _) = run(&model, &config, &prompts, 1);
-    for _ in 0..ROUNDS {
-        for clips in IN_FLIGHT {
-            let (time, tokens, told) = run(&model, &config, &prompts, clips);
-            assert!(tokens == alone, "tokens depend on the clips in flight");
-            let rate = prompts.len() as f64 / time.as_secs_f64();
-            println!("{clips:2} in flight: {:6.3} s, {rate:6.2} clips/s; {told}", time.as_secs_f64());
-        }
+    let asked: Vec<usize> = std::env::args().filter_map(|arg| arg.parse().ok()).collect();
+    let in_flight = if asked.is_empty() { IN_FLIGHT.to_vec() } else { asked };
+    let mut alone: Option<Vec<Vec<u32>>> = None;
+    for clips in in_flight {
+        let (time, tokens, told) = run(&model, &config, &prompts, clips);
+        let rate = prompts.len() as f64 / time.as_secs_f64();
+        println!("{clips:2} in flight: {:6.3} s, {rate:6.2} clips/s; {told}", time.as_secs_f64());
+        assert!(
+            *alone.get_or_insert_with(|| tokens.clone()) == tokens,
+            "tokens depend on the clips in flight"
+        );
     }
 }

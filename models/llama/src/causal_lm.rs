@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use affekt_generate::{Batch, CausalLm, Step};
 use affekt_nn::kv_cache::KvCache;
+use affekt_nn::threads::in_pool;
 use candle_core::{Result, Tensor};
 
 use crate::Llama;
@@ -42,13 +43,16 @@ impl CausalLm for Llama {
         cache: &mut KvCache,
         layers: &RangeInclusive<usize>,
     ) -> Result<Step> {
-        let (hidden, last) = self.hidden_sum(&embeds.unsqueeze(0)?, None, Some((batch, cache)), layers)?;
-        let (hidden, last) = (hidden.squeeze(0)?, last.squeeze(0)?); // (n, width)
-        let scored = Tensor::new(batch.scored.as_slice(), last.device())?;
-        if batch.scored.is_empty() {
-            let logits = Tensor::zeros((0, self.vocab()), last.dtype(), last.device())?;
-            return Ok(Step { hidden, logits });
-        }
-        Ok(Step { hidden, logits: self.logits(&last.index_select(&scored, 0)?)? })
+        in_pool(|| {
+            let (hidden, last) =
+                self.hidden_sum(&embeds.unsqueeze(0)?, None, Some((batch, cache)), layers)?;
+            let (hidden, last) = (hidden.squeeze(0)?, last.squeeze(0)?); // (n, width)
+            if batch.scored.is_empty() {
+                let logits = Tensor::zeros((0, self.vocab()), last.dtype(), last.device())?;
+                return Ok(Step { hidden, logits });
+            }
+            let scored = Tensor::new(batch.scored.as_slice(), last.device())?;
+            Ok(Step { hidden, logits: self.logits(&last.index_select(&scored, 0)?)? })
+        })
     }
 }

@@ -19,7 +19,7 @@ const ALIVE: Duration = Duration::from_millis(500);
 /// What a pass tells.
 #[derive(Debug)]
 pub enum Sign {
-    /// It goes on: bytes are read, or frames.
+    /// It goes on, or nothing has come for a moment: an occasion to break off.
     Alive {
         /// Frames that were looked at so far.
         frames: usize,

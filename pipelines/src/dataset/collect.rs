@@ -7,6 +7,15 @@ use affekt_core::{ClipId, Span};
 
 use super::{Kind, Manifest, Problem, Row, Split};
 
+/// Latest time that a clip may name, in seconds: 11 days. A recording is not that long, but milliseconds look like it.
+const LATEST_S: f64 = 1e6;
+
+/// Why `time`, called `name`, is none of a recording.
+pub fn too_late(name: &str, time: f64) -> Option<String> {
+    (time.abs() > LATEST_S)
+        .then(|| format!("the {name} {time:?} is beyond {LATEST_S} s (11 days): times are in seconds"))
+}
+
 /// A line as it was read: its fields have their types, and nothing else is known of them.
 pub struct Draft {
     pub id: String,
@@ -60,6 +69,10 @@ impl Collector {
     fn checked(&mut self, place: Place, draft: Draft) -> Result<Row, Problem> {
         let Draft { id, video, media, start, end, text, label, split } = draft;
         let id = ClipId::new(id).map_err(|error| place.problem(Kind::BadId, error))?;
+        let times = [("start", start), ("end", end)];
+        if let Some(reason) = times.into_iter().find_map(|(name, time)| too_late(name, time?)) {
+            return Err(place.problem(Kind::BadNumber, reason));
+        }
         let span = Span::new(start, end).map_err(|error| place.problem(Kind::BadSpan, error))?;
         if let Some((file, line)) = self.seen.get(&id) {
             let first = format!("{id} is also the clip of line {line} of {}", file.display());

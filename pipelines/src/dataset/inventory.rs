@@ -6,7 +6,7 @@
 //! | `times` | clips against the durations of their recordings and against each other |
 //! | [`summary`] | [`Summary`]: clips, recordings and hours by split |
 
-mod standing;
+pub(super) mod standing;
 pub mod summary;
 mod times;
 
@@ -49,6 +49,10 @@ impl Inventory {
 /// Holds media, transcripts and labels against each other; `durations` as far as media were opened.
 pub fn take(manifest: &Manifest, durations: &Durations) -> Inventory {
     let mut problems = manifest.problems.clone();
+    if manifest.rows.is_empty() {
+        let (kind, message) = (Kind::NoClips, "the dataset has no clips".into());
+        problems.push(Problem { kind, severity: kind.severity(), clip: None, file: None, message });
+    }
     standing::compare(manifest, &mut problems);
     times::compare(manifest, durations, &mut problems);
     labels(manifest, &mut problems);
@@ -60,7 +64,7 @@ pub fn take(manifest: &Manifest, durations: &Durations) -> Inventory {
 fn labels(manifest: &Manifest, problems: &mut Vec<Problem>) {
     for row in &manifest.rows {
         if let Some(label) = row.label.filter(|label| label.abs() > SCALE) {
-            let message = format!("the label {label} of {} is outside [-3, 3]", row.id);
+            let message = format!("the label {label:?} of {} is outside [-3, 3]", row.id);
             problems.push(Kind::LabelRange.in_file(&row.media, message).of_clip(row.id.as_str()));
         }
     }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use affekt_core::ClipId;
 
-use super::collect::Place;
+use super::collect::{Place, too_late};
 use super::read::lines_of;
 use super::{Error, Kind, Problem, Split};
 use columns::{Columns, unquoted};
@@ -158,10 +158,15 @@ impl Reading<'_> {
             }
             number
         };
-        let start = number("start", text(columns.start));
-        let end = number("end", text(columns.end));
+        let times = [("start", columns.start), ("end", columns.end)];
+        let [start, end] = times.map(|(name, column)| number(name, text(column)));
         let valence = text(Some(columns.label));
         let label = number("label", valence.clone());
+        let [start, end] = [("start", start), ("end", end)].map(|(name, time)| {
+            let late = too_late(name, time?);
+            self.problems.extend(late.iter().map(|reason| problem(Kind::BadNumber, reason.clone())));
+            time.filter(|_| late.is_none())
+        });
         if valence.is_none() {
             self.problems.push(problem(Kind::MissingLabel, "it has no label".into()));
         }

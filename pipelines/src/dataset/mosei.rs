@@ -60,7 +60,10 @@ fn files(
         let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
         match name.strip_suffix(extension).and_then(|stem| stem.strip_suffix('.')) {
             _ if name.starts_with('.') => {}
-            Some(id) if !id.is_empty() && entry.is_file() => drop(files.insert(id.to_owned(), entry)),
+            // A transcript that is no file is an unreadable one: its recording shall not be lost.
+            Some(id) if !id.is_empty() && (entry.is_file() || stray == Kind::ExtraTranscript) => {
+                drop(files.insert(id.to_owned(), entry))
+            }
             _ => problems.push(stray.in_file(entry, format!("it is not a file called ID.{extension}"))),
         }
     }

@@ -34,6 +34,8 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// A dataset without a clip.
+    NoClips,
     /// A recording whose media file is absent.
     MissingMedia,
     /// A recording that has no transcript.
@@ -58,7 +60,7 @@ pub enum Kind {
     DuplicateId,
     /// A start or an end that is none, or an end that does not lie behind its start.
     BadSpan,
-    /// A number that is none, or not finite.
+    /// A number that is none, or not finite; a time that no recording has.
     BadNumber,
     /// A split of unknown name.
     BadSplit,
@@ -82,6 +84,7 @@ impl Kind {
     /// Name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {
+            Self::NoClips => "no_clips",
             Self::MissingMedia => "missing_media",
             Self::MissingTranscript => "missing_transcript",
             Self::MissingLabel => "missing_label",
@@ -118,11 +121,13 @@ impl Kind {
         }
     }
 
-    /// Whether a line could not be understood, so that it is not known what its author wanted.
+    /// Whether a line or a transcript could not be understood, so that it is not known what its author wanted: every
+    /// kind that keeps a clip out of [`Manifest::rows`](super::Manifest::rows) although its file is there.
     pub fn is_malformed(self) -> bool {
         matches!(
             self,
-            Self::BadLine
+            Self::UnreadableTranscript
+                | Self::BadLine
                 | Self::BadId
                 | Self::DuplicateId
                 | Self::BadSpan

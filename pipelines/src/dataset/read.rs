@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use super::inventory::standing;
 use super::{Error, Folds, Labels, Manifest, Source, jsonl, mosei};
 use crate::transcript::file;
 
@@ -33,6 +34,8 @@ impl Manifest {
         if let Some(labels) = &labels {
             manifest.label(labels);
         }
+        let without_clips = standing::without_clips(&manifest);
+        manifest.problems.extend(without_clips);
         if dataset == MOSEI && !labels.is_some_and(|labels| labels.has_splits) {
             manifest.split_by(&Folds::official(MOSEI).expect("the lists are part of the program"));
         }
@@ -54,9 +57,14 @@ fn is_jsonl(dataset: &str) -> bool {
 
 /// The lines of a text file, each ending in LF.
 pub fn lines_of(path: &Path) -> Result<String, Error> {
+    let failed = |reason: String| Error::Unreadable { path: path.into(), reason, absent: false };
+    // Before it is opened: opening a pipe waits for somebody to write, and a device may never end.
+    let about = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if !about.is_file() && !about.is_dir() {
+        return Err(failed("it is a pipe or a device, as <(...) is: write its text to a file".into()));
+    }
     let bytes = fs::read(path).map_err(|error| unreadable(path, &error))?;
-    let text =
-        file::text(bytes).map_err(|reason| Error::Unreadable { path: path.into(), reason, absent: false })?;
+    let text = file::text(bytes).map_err(failed)?;
     Ok(file::plain_lines(&text))
 }
 

@@ -5,13 +5,16 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use affekt_core::{Digest, Stage};
+use affekt_core::{Digest, Seconds, Span, Stage};
 
 use super::ledger::{End, Ledger};
 use super::plan::{Recording, Task};
 use super::queue::{Closed, Queue};
-use crate::cut::{Cut, Detector, Failure, Found, Order, Part, Sign};
+use crate::cut::{Cut, Detector, Failure, Found, LONGEST, Order, Part, Sign};
 use crate::isolate::{self, Pool};
+
+/// Of clips that overlap, a worker holds so much at a time: the crops of a second take up to 3 MB.
+const MOST_OPEN: Seconds = Seconds(240.0);
 
 /// A clip on its way to the networks.
 pub struct Item<'p> {
@@ -84,8 +87,12 @@ impl<'p> Cutters<'_, 'p> {
             self.push(Item { task, media: None, cut: Cutting::Unneeded })?;
         }
         match self.pool {
-            Some(pool) if !tasks.is_empty() => Pass::new(self, recording, tasks).run(pool),
-            _ => Ok(()),
+            Some(pool) => layers(&recording.spans).iter().try_for_each(|layer| {
+                let tasks: Vec<&Task> =
+                    tasks.iter().copied().filter(|task| layer.contains(&task.index)).collect();
+                if tasks.is_empty() { Ok(()) } else { Pass::new(self, recording, layer, tasks).run(pool) }
+            }),
+            None => Ok(()),
         }
     }
 
@@ -95,29 +102,62 @@ impl<'p> Cutters<'_, 'p> {
     }
 }
 
+/// The clips of a recording, in the order of `spans`, as passes over it: all in one, unless so many overlap that a worker would
+/// have more than [`MOST_OPEN`] of them open at a time.
+fn layers(spans: &[Span]) -> Vec<Vec<usize>> {
+    let end = |span: &Span| span.end.map_or(f64::INFINITY, |end| end.0);
+    let length = |span: &Span| (end(span) - span.start.0).min(LONGEST.0);
+    let mut by_start: Vec<usize> = (0..spans.len()).collect();
+    by_start.sort_by(|a, b| spans[*a].start.0.total_cmp(&spans[*b].start.0));
+    let mut layers: Vec<Vec<usize>> = Vec::new();
+    for index in by_start {
+        let span = &spans[index];
+        let has_room = |layer: &Vec<usize>| {
+            let open = layer.iter().map(|other| &spans[*other]).filter(|other| end(other) > span.start.0);
+            open.map(length).sum::<f64>() + length(span) <= MOST_OPEN.0
+        };
+        match layers.iter_mut().find(|layer| has_room(layer)) {
+            Some(layer) => layer.push(index),
+            None => layers.push(vec![index]),
+        }
+    }
+    layers.iter_mut().for_each(|layer| layer.sort_unstable());
+    layers
+}
+
 /// One pass over one recording.
 struct Pass<'a, 'p> {
     shared: &'a Cutters<'a, 'p>,
     order: Order,
-    /// What has not come yet, by [`Task::index`].
+    /// What has not come yet, by its place in the order.
     tasks: BTreeMap<usize, &'p Task>,
+    /// How many have come.
+    came: usize,
     media: Option<Digest>,
     /// Time that was spent waiting for room in the queue.
     blocked: Duration,
 }
 
 impl<'a, 'p> Pass<'a, 'p> {
-    fn new(shared: &'a Cutters<'a, 'p>, recording: &Recording, tasks: Vec<&'p Task>) -> Self {
+    fn new(
+        shared: &'a Cutters<'a, 'p>,
+        recording: &Recording,
+        layer: &[usize],
+        tasks: Vec<&'p Task>,
+    ) -> Self {
         let faces = tasks.iter().any(|task| task.needs_faces());
-        let tasks: BTreeMap<usize, &Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
+        let sound = tasks.iter().any(|task| task.needs_sound());
+        let place = |task: &Task| layer.iter().position(|index| *index == task.index);
+        let tasks: BTreeMap<usize, &Task> =
+            tasks.into_iter().filter_map(|task| Some((place(task)?, task))).collect();
         let order = Order {
             media: recording.media.clone(),
-            spans: recording.spans.clone(),
-            unwanted: (0..recording.spans.len()).filter(|index| !tasks.contains_key(index)).collect(),
-            sound: tasks.values().any(|task| task.needs_sound()),
+            spans: layer.iter().map(|index| recording.spans[*index]).collect(),
+            unwanted: (0..layer.len()).filter(|place| !tasks.contains_key(place)).collect(),
+            sound,
             faces: faces.then(|| shared.detector.clone()),
         };
-        Self { shared, order, tasks, media: None, blocked: Duration::ZERO }
+        Self { shared, order, tasks, came: 0, media: None, blocked: Duration::ZERO }
     }
 
     fn run(mut self, pool: &Pool) -> Result<(), Closed> {
@@ -135,11 +175,11 @@ impl<'a, 'p> Pass<'a, 'p> {
                 ControlFlow::Continue(())
             }
         });
-        ledger.worked(Stage::Decode, start.elapsed().saturating_sub(self.blocked));
+        ledger.worked(Stage::Decode, self.came, start.elapsed().saturating_sub(self.blocked));
         closed?;
         match cost {
             Ok(cost) => {
-                ledger.spent(Stage::Decode, affekt_core::Seconds(cost.decode.0 + cost.faces.0));
+                ledger.spent(Stage::Decode, Seconds(cost.decode.0 + cost.faces.0));
                 // Only a run that is halted leaves clips behind.
                 Ok(())
             }
@@ -157,10 +197,29 @@ impl<'a, 'p> Pass<'a, 'p> {
                 self.media = Some(digest);
                 return Ok(());
             }
-            Found::Clip(Ok(cut)) => (cut.index, Cutting::Clip(cut)),
+            Found::Clip(Ok(cut)) => (cut.index, self.checked(cut)),
             Found::Clip(Err(Failure { index, stage, reason })) => (index, Cutting::Failed { stage, reason }),
         };
         self.hand_over(index, cut)
+    }
+
+    /// Features of two recordings under one name would mix.
+    fn checked(&mut self, cut: Cut) -> Cutting {
+        self.came += 1;
+        let cached = self.tasks.get(&cut.index).and_then(|task| task.media.as_ref());
+        match (cached, &self.media) {
+            (Some(cached), Some(found)) if cached != found => Cutting::Failed {
+                stage: Stage::Decode,
+                reason: format!(
+                    "{} is another file (SHA-256 {}) than the one of its features in the cache ({}): use another --cache, \
+                     or remove those",
+                    self.order.media.display(),
+                    found.short(),
+                    cached.short()
+                ),
+            },
+            _ => Cutting::Clip(cut),
+        }
     }
 
     fn hand_over(&mut self, index: usize, cut: Cutting) -> Result<(), Closed> {
@@ -179,5 +238,24 @@ impl<'a, 'p> Pass<'a, 'p> {
         lost.into_iter().try_for_each(|index| {
             self.hand_over(index, Cutting::Failed { stage: Stage::Decode, reason: reason.to_owned() })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clips_share_a_pass_unless_too_many_are_open_at_once() {
+        let span = |start: f64, end: f64| Span::new(Some(start), Some(end)).unwrap();
+        let usual: Vec<Span> =
+            (0..500).map(|at| span(f64::from(at) * 7.0, f64::from(at) * 7.0 + 9.0)).collect();
+        assert_eq!(layers(&usual), [(0..500).collect::<Vec<_>>()]);
+        // Any four of these are open together.
+        let crowd: Vec<Span> = (0..10).map(|at| span(f64::from(at), f64::from(at) + 60.0)).collect();
+        let layers = layers(&crowd);
+        assert_eq!(layers, [vec![0, 1, 2, 3], vec![4, 5, 6, 7], vec![8, 9]]);
+        assert!(super::layers(&[]).is_empty());
+        assert_eq!(super::layers(&[Span::ALL, span(0.0, 1.0)]), [vec![0, 1]]);
     }
 }

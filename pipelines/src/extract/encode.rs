@@ -1,7 +1,9 @@
 //! Clips to features: the networks of one device, fed by length.
 
+use std::collections::BTreeSet;
+
 use affekt_cache::{Facts, Mask};
-use affekt_core::{ClipId, FeatureKind, RgbImage, SampleRate, Stage, Waveform};
+use affekt_core::{ClipId, FeatureKind, RgbImage, SampleRate, Seconds, Span, Stage, Waveform};
 use affekt_faces::resize;
 use candle_core::{DType, Device, Tensor};
 
@@ -13,10 +15,14 @@ use super::queue::Queue;
 use crate::Error;
 use crate::cut::{Cut, Part, Picture};
 use crate::features::audio::Voice;
+use crate::features::text;
 use crate::networks::Encoders;
 
 /// Samples that the clips of a batch have on average, at most: 20 s. All hidden states of a batch are in memory at once.
 const MEAN_MOST: usize = 20 * 16_000;
+
+/// Less than this is missing at the end of many a recording: annotators round, and encoders end early.
+const SHORT: Seconds = Seconds(0.5);
 
 /// A clip on its way into the cache.
 pub struct Entry {
@@ -150,9 +156,9 @@ impl<'p> Encoding<'_, 'p> {
         let facts = Facts { media, span: Some(task.span), ..Facts::default() };
         let mut draft = Draft { task, facts, made: Vec::new() };
         if draft.lacks(FeatureKind::Text) {
-            self.ledger.stage(Stage::Text, || self.read(&mut draft));
+            self.ledger.stage(Stage::Text, 1, || self.read(&mut draft));
         }
-        let Cut { span, sound, picture, .. } = match cut {
+        let Cut { span, sound, picture, warnings, .. } = match cut {
             Cutting::Clip(cut) => cut,
             Cutting::Unneeded => return (draft, None),
             Cutting::Failed { stage, reason } => {
@@ -162,8 +168,9 @@ impl<'p> Encoding<'_, 'p> {
             }
         };
         draft.facts.seconds = span.duration();
+        draft.facts.warnings = warnings.into_iter().chain(cut_short(task.span, span)).collect();
         if draft.lacks(FeatureKind::Video) {
-            self.ledger.stage(Stage::Video, || self.look(&mut draft, picture));
+            self.ledger.stage(Stage::Video, 1, || self.look(&mut draft, picture));
         }
         let sound = if task.needs_sound() { self.listen(&mut draft, sound) } else { None };
         (draft, sound)
@@ -172,7 +179,7 @@ impl<'p> Encoding<'_, 'p> {
     /// The words.
     fn read(&self, draft: &mut Draft<'_>) {
         // The words come from no media file.
-        let facts = Facts { media: None, ..draft.facts.clone() };
+        let facts = Facts::default();
         let Some((text, words)) = draft.task.text.as_deref().zip(self.encoders.words.as_ref()) else {
             let numbers = Numbers::Absent("the clip has no transcript".into());
             return draft.put_with(FeatureKind::Text, facts, numbers);
@@ -180,7 +187,11 @@ impl<'p> Encoding<'_, 'p> {
         let facts = Facts { words: Some(digest_of_words(text)), ..facts };
         match words.encode(text) {
             Ok(found) => {
-                let facts = Facts { tokens: Some(found.tokens), ..facts };
+                let unread = found.cut.map(|text::Cut { read, given }| {
+                    format!("only the first {read} of {given} tokens of its words are read: the language model takes no more")
+                });
+                let facts =
+                    Facts { tokens: Some(found.tokens), warnings: unread.into_iter().collect(), ..facts };
                 draft.put_with(FeatureKind::Text, facts, Numbers::of(Ok(found.feature), Stage::Text));
             }
             Err(error) => draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, &error)),
@@ -241,7 +252,7 @@ impl<'p> Encoding<'_, 'p> {
     fn hear(&self, group: Vec<(Draft<'p>, Waveform)>) {
         let Some(voice) = &self.encoders.voice else { return };
         let waveforms: Vec<&Waveform> = group.iter().map(|(_, sound)| sound).collect();
-        let voices = self.ledger.stage(Stage::Audio, || match voice.encode_batch(&waveforms) {
+        let voices = self.ledger.stage(Stage::Audio, group.len(), || match voice.encode_batch(&waveforms) {
             Ok(voices) => voices.into_iter().map(Ok).collect::<Vec<_>>(),
             // One clip shall not cost its neighbours.
             Err(_) => waveforms.iter().map(|waveform| voice.encode(waveform)).collect(),
@@ -260,7 +271,7 @@ impl<'p> Encoding<'_, 'p> {
 
     fn heard(&self, draft: &mut Draft<'_>, Voice { audio, speech }: Voice, samples: usize) {
         if draft.lacks(FeatureKind::Simulated) {
-            self.ledger.stage(Stage::Simulate, || self.simulate(draft, &speech, samples));
+            self.ledger.stage(Stage::Simulate, 1, || self.simulate(draft, &speech, samples));
         }
         draft.put(FeatureKind::Audio, Numbers::of(Ok(audio), Stage::Audio));
         draft.put(FeatureKind::Speech, Numbers::of(Ok(speech), Stage::Audio));
@@ -309,14 +320,24 @@ impl<'p> Encoding<'_, 'p> {
                 }),
             }
         }
+        let warnings: BTreeSet<String> =
+            draft.made.iter().flat_map(|made| made.facts.warnings.iter().cloned()).collect();
         let entry = Entry { id: draft.task.id.clone(), made: draft.made };
         let bytes = entry.bytes();
         // The writer leaves only when the run has ended.
         if self.entries.push(entry, bytes).is_ok() {
             self.ledger.encoded(draft.task, draft.facts.seconds.unwrap_or_default());
             failures.into_iter().for_each(|failed| self.ledger.fail(failed));
+            warnings.into_iter().for_each(|warning| self.ledger.warn(&draft.task.id, warning));
         }
     }
+}
+
+/// That much of the clip is missing, where it is.
+fn cut_short(asked: Span, found: Span) -> Option<String> {
+    let (asked, found) = (asked.duration()?, found.duration()?);
+    let missing = Seconds(asked.0 - found.0);
+    (missing > SHORT).then(|| format!("only {found} of its {asked} are there"))
 }
 
 /// What is there of a part; else says in `draft` why `kind` is not.

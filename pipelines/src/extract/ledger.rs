@@ -54,6 +54,8 @@ struct Gauge {
     /// Clips that it has to do.
     total: usize,
     done: AtomicUsize,
+    /// Clips that it has worked on: of one that failed before, nothing came.
+    clips: AtomicUsize,
     busy: AtomicU64,
     /// CPU time, where it is known: of the workers.
     cpu: AtomicU64,
@@ -66,6 +68,8 @@ pub struct Reading {
     pub total: usize,
     /// Clips that it is through with.
     pub done: usize,
+    /// Clips that it has worked on: not those that had failed before, or had nothing for it.
+    pub clips: usize,
     /// Time that it worked rather than waited, all of its threads together.
     pub busy: Seconds,
     /// CPU time of it, where it has processes of its own.
@@ -95,12 +99,14 @@ struct Book {
     media: f64,
     committed: usize,
     failed: Vec<Failed>,
+    warned: Vec<(ClipId, String)>,
     clips_failed: BTreeSet<ClipId>,
     made: BTreeMap<FeatureKind, Made>,
 }
 
 impl<'r> Ledger<'r> {
-    /// For the work of `plan`; more than `max_failures` percent of its clips may not fail.
+    /// For the work of `plan`; more than `max_failures` percent of all clips that it was made for may not
+    /// fail, before it or in it.
     pub fn new(
         plan: &Plan,
         max_failures: Option<f64>,
@@ -112,7 +118,11 @@ impl<'r> Ledger<'r> {
         for stage in plan.tasks().flat_map(stages_of) {
             gauges.entry(stage).or_default().total += 1;
         }
-        let allowed = max_failures.map_or(usize::MAX, |percent| (percent / 100.0 * total as f64) as usize);
+        // Of all clips of the share, those of earlier runs included: a run that goes on has the bound of one run.
+        let allowed = max_failures.map_or(usize::MAX, |percent| {
+            let allowed = (percent / 100.0 * plan.clips as f64) as usize;
+            allowed.saturating_sub(plan.failed_before.len())
+        });
         Self {
             reporter,
             stop,
@@ -139,18 +149,19 @@ impl<'r> Ledger<'r> {
         self.halted.store(true, Ordering::Relaxed);
     }
 
-    /// Takes down work of `stage` since `start`.
-    pub fn worked(&self, stage: Stage, time: Duration) {
+    /// Takes down work of `stage` on `clips` clips.
+    pub fn worked(&self, stage: Stage, clips: usize, time: Duration) {
         if let Some(gauge) = self.gauges.get(&stage) {
+            gauge.clips.fetch_add(clips, Ordering::Relaxed);
             gauge.busy.fetch_add(nanoseconds(time), Ordering::Relaxed);
         }
     }
 
-    /// Does work of `stage`.
-    pub fn stage<T>(&self, stage: Stage, work: impl FnOnce() -> T) -> T {
+    /// Does work of `stage` on `clips` clips.
+    pub fn stage<T>(&self, stage: Stage, clips: usize, work: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let result = work();
-        self.worked(stage, start.elapsed());
+        self.worked(stage, clips, start.elapsed());
         result
     }
 
@@ -180,6 +191,12 @@ impl<'r> Ledger<'r> {
         if too_many {
             self.halt(End::TooManyFailures);
         }
+    }
+
+    /// Takes down something doubtful about a clip and tells of it.
+    pub fn warn(&self, clip: &ClipId, warning: String) {
+        self.reporter.report(&Event::Warned { clip: clip.clone(), warning: warning.clone() });
+        self.book().warned.push((clip.clone(), warning));
     }
 
     /// Takes down that a clip of which there were `seconds` has gone to the writer: all networks are through with it.
@@ -229,16 +246,18 @@ impl<'r> Ledger<'r> {
         let read = |gauge: &Gauge| Reading {
             total: gauge.total,
             done: gauge.done.load(Ordering::Relaxed),
+            clips: gauge.clips.load(Ordering::Relaxed),
             busy: seconds(&gauge.busy),
             cpu: Some(seconds(&gauge.cpu)).filter(|cpu| *cpu > Seconds::ZERO),
         };
         self.gauges.iter().map(|(stage, gauge)| (*stage, read(gauge))).collect()
     }
 
-    /// Ends the book: why the run has ended, what failed, what was made.
-    pub fn close(self) -> (End, Vec<Failed>, BTreeMap<FeatureKind, Made>) {
+    /// Ends the book.
+    pub fn close(self) -> Closed {
         let book = self.book.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (book.end.unwrap_or(End::Finished), book.failed, book.made)
+        let end = book.end.unwrap_or(End::Finished);
+        Closed { end, failed: book.failed, warned: book.warned, made: book.made }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -258,6 +277,19 @@ fn stages_of(task: &Task) -> impl Iterator<Item = Stage> {
         (Stage::Write, true),
     ];
     stages.into_iter().filter(|(_, needed)| *needed).map(|(stage, _)| stage)
+}
+
+/// A book that is closed.
+#[derive(Debug)]
+pub struct Closed {
+    /// Why the run has ended.
+    pub end: End,
+    /// What failed.
+    pub failed: Vec<Failed>,
+    /// What is doubtful, by clip.
+    pub warned: Vec<(ClipId, String)>,
+    /// What was made of each feature.
+    pub made: BTreeMap<FeatureKind, Made>,
 }
 
 /// How many clips are how far.

@@ -23,6 +23,8 @@ pub struct Task {
     pub span: Span,
     /// What is said in it.
     pub text: Option<String>,
+    /// The recording that features of it in the cache were made from.
+    pub media: Option<Digest>,
     /// The features to make.
     pub lacks: Vec<FeatureKind>,
 }
@@ -136,7 +138,8 @@ impl Plan {
             let recording = recordings.entry(&row.media).or_insert_with(|| Recording::new(&row.media));
             if !lacks.is_empty() {
                 let (index, text) = (recording.spans.len(), row.text.clone());
-                recording.tasks.push(Task { id: row.id.clone(), index, span: row.span, text, lacks });
+                let media = stores.iter().find_map(|store| made_from(store, &row.id));
+                recording.tasks.push(Task { id: row.id.clone(), index, span: row.span, text, media, lacks });
             }
             recording.spans.push(row.span);
         }
@@ -190,9 +193,14 @@ impl Standing {
     }
 }
 
+/// The recording that a feature was made from.
+fn made_from(store: &Store, id: &ClipId) -> Option<Digest> {
+    store.clip(id).filter(|clip| clip.is_done())?.facts.media.clone()
+}
+
 /// A tensor cut elsewhere under the same name would be taken for this clip's.
 fn unmoved(row: &Row, clip: &Clip, store: &Store) -> Result<(), Error> {
-    match clip.facts.span {
+    match clip.facts.span.filter(|_| store.spec().kind != FeatureKind::Text) {
         Some(cached) if !are_same(cached, row.span) => Err(Error::Moved {
             clip: row.id.clone(),
             folder: store.folder().into(),

@@ -71,7 +71,8 @@ impl<'a> Watch<'a> {
         Standing {
             elapsed: Seconds(elapsed).rounded(),
             total: counts.total,
-            done: counts.done,
+            done: counts.through,
+            committed: counts.done,
             failed: counts.failed,
             limit: limit(&stages),
             left: left.map(|left| Seconds(left).rounded()),

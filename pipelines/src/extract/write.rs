@@ -50,12 +50,12 @@ impl<'a> Writing<'a> {
     pub fn run(mut self, entries: &Queue<Entry>) -> Result<(), Error> {
         loop {
             match entries.pop_within(self.patience()) {
-                Next::Item(entry) => self.ledger.stage(Stage::Write, || self.add(entry))?,
+                Next::Item(entry) => self.ledger.stage(Stage::Write, 1, || self.add(entry))?,
                 Next::Nothing => {}
-                Next::End => return self.ledger.stage(Stage::Write, || self.commit()),
+                Next::End => return self.ledger.stage(Stage::Write, 0, || self.commit()),
             }
             if self.is_due() {
-                self.ledger.stage(Stage::Write, || self.commit())?;
+                self.ledger.stage(Stage::Write, 0, || self.commit())?;
             }
         }
     }

@@ -12,6 +12,9 @@ use super::Program;
 use super::error::{Death, End, Error};
 use super::protocol::{self, Answer, Bulk, Request};
 
+/// Whoever waits for an answer may break off so often.
+const MOMENT: Duration = Duration::from_millis(250);
+
 /// Within this time a worker has started, and within this time one that has closed its output is gone.
 const START: Duration = Duration::from_secs(30);
 const DEATH: Duration = Duration::from_secs(2);
@@ -97,13 +100,15 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Asks; `hear` gets its answers, until it breaks off with what they come to, or says why one is none. After an error,
-    /// or where it is not through with its answers, it is of no more use.
+    /// Asks; `hear` gets its answers, until it breaks off with what they come to, or says why one is none. `wait` is asked
+    /// now and then while nothing comes, and may break off too. After an error, or where it is not through with its answers,
+    /// it is of no more use.
     pub fn ask<T>(
         &mut self,
         request: &Request,
         limits: Limits,
         mut hear: impl FnMut(Answer, Bulk) -> Result<ControlFlow<T>, String>,
+        mut wait: impl FnMut() -> ControlFlow<T>,
     ) -> Result<T, End> {
         self.asked += 1;
         let nonsense = |reason: String| End::Nonsense { reason };
@@ -114,8 +119,19 @@ impl Worker {
         loop {
             let start = Instant::now();
             let limit = limits.each.min(left);
-            let (answer, bulk) = self.answer(limit).map_err(|end| match end {
+            let answered = loop {
+                match self.answer(limit.saturating_sub(start.elapsed()).min(MOMENT)) {
+                    Err(End::Slow { .. }) if start.elapsed() < limit => {
+                        if let ControlFlow::Break(result) = wait() {
+                            return Ok(result);
+                        }
+                    }
+                    answered => break answered,
+                }
+            };
+            let (answer, bulk) = answered.map_err(|end| match end {
                 End::Slow { .. } if limit < limits.each => End::Slow { limit: limits.all },
+                End::Slow { .. } => End::Slow { limit: limits.each },
                 end => end,
             })?;
             left = left.saturating_sub(start.elapsed());

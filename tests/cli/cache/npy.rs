@@ -42,6 +42,29 @@ fn features_go_out_and_come_in() {
 }
 
 #[test]
+fn a_damaged_feature_is_named_and_the_others_are_exported() {
+    let place = tempfile::tempdir().unwrap();
+    let cache = place.path().join("cache");
+    let shard = fill(&cache, &spec(FeatureKind::Video, 1), &["a", "b"]);
+    let mut bytes = fs::read(&shard).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&shard, bytes).unwrap();
+    let npy = place.path().join("npy");
+    let flags = ["--npy", npy.to_str().unwrap()];
+    let ended = run("export", &cache, &flags);
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
+    assert!(
+        ended.stdout.contains(": 1 written") && ended.stdout.contains("failed: b: shard "),
+        "{}",
+        ended.stdout
+    );
+    assert!(npy.join("video/a.npy").exists() && !npy.join("video/b.npy").exists());
+    let told = run("export", &cache, &[&flags[..], &["--json"]].concat()).json();
+    assert_eq!((&told["already"], &told["failed"][0]["id"]), (&1.into(), &"b".into()));
+    assert_eq!(told["failed"][0]["error"]["kind"], "unreadable");
+}
+
+#[test]
 fn several_recipes_of_a_feature_need_a_choice() {
     let place = tempfile::tempdir().unwrap();
     let cache = place.path().join("cache");

@@ -148,6 +148,23 @@ fn a_full_disk_ends_the_run_and_loses_nothing_that_was_committed() {
     assert!(cache.tensors() == whole(&tree));
 }
 
+#[test]
+fn an_interrupt_does_not_wait_for_a_decoder_that_hangs() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    affekt_testkit::clips::Clip::new(40.0).size(640, 480).write(tree.media("a").parent().unwrap(), "a.mp4");
+    tree.write("a", &["0___0.0___39.0___long"]);
+    let mut run = start(&tree, &cache.path(), &["--quiet", "--features", "video", "--workers", "1"]);
+    signal(worker_on(run.id(), &tree.media("a")), "STOP");
+    signal(run.id(), "INT");
+    let begun = Instant::now();
+    let mut stderr = String::new();
+    run.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{stderr}");
+    assert!(stderr.contains("interrupted") && stderr.contains("same command"), "{stderr}");
+    // The limit on its silence is 30 s.
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+}
+
 /// Workers of a run.
 fn workers(of: u32) -> Vec<u32> {
     let is_worker = |id: &u32| {

@@ -90,7 +90,7 @@ fn the_slurm_script_extracts_its_share() {
     for task in ["0", "1"] {
         let output = std::process::Command::new("bash")
             .arg(project().join("pipelines/extract/mosei.slurm"))
-            .envs([("SLURM_ARRAY_TASK_ID", task), ("SLURM_ARRAY_TASK_COUNT", "2"), ("PATH", &path)])
+            .envs([("SLURM_ARRAY_TASK_ID", task), ("SHARDS", "2"), ("PATH", &path)])
             .envs([("MOSEI", tree.path()), ("CACHE", &cache.path())])
             .envs([("MODELS", "tiny"), ("FEATURES", "text")])
             .output()
@@ -101,4 +101,69 @@ fn the_slurm_script_extracts_its_share() {
         clips = now;
     }
     assert_eq!(clips, 9);
+}
+
+#[test]
+fn damage_and_missing_parts_are_told_with_the_clip() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    // The sample lasts 5.7 s; and no language model reads 3,000 words.
+    let words = format!("1___0.0___0.5___{}", "so many words ".repeat(1_000));
+    tree.video("a", &["0___4.0___9.0___cut short by its end", &words]);
+    let ended = extract(&tree, &cache.path(), &["--json", "--features", "audio,text"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let told = end(&ended);
+    let warnings = told["warnings"].as_array().unwrap();
+    let of = |clip: &str| {
+        let found = warnings.iter().filter(|warning| warning["clip"] == clip);
+        found.map(|warning| warning["warning"].as_str().unwrap()).collect::<Vec<_>>().join("; ")
+    };
+    assert!(of("a_0").contains("of its 5.000 s"), "{warnings:?}");
+    assert!(of("a_1").contains("tokens of its words"), "{warnings:?}");
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(ended.json_lines().iter().any(|event| event["event"] == "warned" && event["clip"] == "a_0"));
+    let people = extract(&tree, &Cache::new().path(), &["--features", "audio"]);
+    assert!(people.stdout.contains("1 clip is there, but"), "{}", people.stdout);
+}
+
+#[test]
+fn features_of_two_recordings_never_stand_under_one_name() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    assert_eq!(extract(&tree, &cache.path(), &["--features", "audio"]).code, 0);
+    affekt_testkit::clips::Clip::new(6.0).write(tree.media("a").parent().unwrap(), "a.mp4");
+    let ended = extract(&tree, &cache.path(), &["--json", "--features", "audio,video"]);
+    let told = end(&ended);
+    assert_eq!((ended.code, &told["clips"]["failed"]), (2, &4.into()), "{told}");
+    let reason = told["failures"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("a.mp4 is another file") && reason.contains("--cache"), "{reason}");
+    // Mended times of a clip that failed are taken; its words came from no recording.
+    let cache = Cache::new();
+    tree.write("b", &["0___50.0___51.0___behind the end"]);
+    let flags = ["--features", "text,audio"];
+    assert_eq!(extract(&tree, &cache.path(), &flags).code, 2);
+    tree.write("b", &["0___1.0___2.0___behind the end"]);
+    let mended = extract(&tree, &cache.path(), &["--features", "text,audio", "--retry-failed"]);
+    assert_eq!(mended.code, 0, "{} {}", mended.stdout, mended.stderr);
+}
+
+#[test]
+fn the_bound_on_failures_is_that_of_all_clips_whatever_is_done_already() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    assert_eq!(extract(&tree, &cache.path(), &["--features", "audio"]).code, 0);
+    tree.write("d", &["0___0.0___1.0___gone"]);
+    // One of 13.
+    let ended = extract(&tree, &cache.path(), &["--json", "--features", "audio", "--max-failures", "10"]);
+    assert_eq!((ended.code, &end(&ended)["ended_by"]), (2, &"finished".into()));
+}
+
+#[test]
+fn what_ends_a_run_is_said_even_when_quiet() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    fs::write(tree.media("a"), "no film").unwrap();
+    let ended = extract(&tree, &cache.path(), &["--quiet", "--features", "audio", "--max-failures", "0"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    assert!(
+        ended.stderr.starts_with("error: ") && ended.stderr.contains("--max-failures"),
+        "{}",
+        ended.stderr
+    );
 }

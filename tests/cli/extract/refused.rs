@@ -87,12 +87,13 @@ fn a_clip_that_has_become_another_is_not_mixed_with_the_old_one() {
     let (tree, cache) = (small_tree(), Cache::new());
     let flags = ["--features", "text"];
     assert_eq!(extract(&tree, &cache.path(), &flags).code, 0);
+    assert_eq!(extract(&tree, &cache.path(), &["--features", "audio"]).code, 0);
     tree.write("a", &["0___0.0___0.6___I hated this film"]);
     let ended = extract(&tree, &cache.path(), &flags);
     assert_eq!(ended.code, 1);
     assert!(ended.stderr.contains("a_0") && ended.stderr.contains("other words"), "{}", ended.stderr);
     tree.write("a", &["0___0.0___0.7___I really love this film"]);
-    let ended = extract(&tree, &cache.path(), &flags);
+    let ended = extract(&tree, &cache.path(), &["--features", "audio"]);
     assert_eq!(ended.code, 1);
     assert!(ended.stderr.contains("a_0") && ended.stderr.contains("0.700"), "{}", ended.stderr);
 }

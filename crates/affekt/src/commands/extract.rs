@@ -48,17 +48,14 @@ pub fn run(flags: &cli::Extract, global: &Global) -> ExitCode {
         output::failure(&Failure::new(&flags.dataset.name, error), global.json);
         ExitCode::FAILURE
     };
-    let stop = match interruptible() {
-        Ok(stop) => stop,
-        Err(error) => return refused(&error),
-    };
     match prepare(flags, global, started) {
-        Ok(run) => run.go(&stop, global),
+        Ok(run) => run.go(global),
         Err(error) => refused(&*error),
     }
 }
 
-/// Set by the first Ctrl-C, or the first request to terminate; the second ends the process.
+/// Set by the first Ctrl-C from here on, or the first request to terminate; the second ends the process. Before the work
+/// there is nothing to commit, and the first one ends it.
 fn interruptible() -> Result<Arc<AtomicBool>, Error> {
     let stop = Arc::new(AtomicBool::new(false));
     #[cfg(unix)]
@@ -171,34 +168,40 @@ fn settings(flags: &cli::Extract, device: &Device) -> Settings {
 }
 
 impl Run {
-    fn go(mut self, stop: &AtomicBool, global: &Global) -> ExitCode {
-        let code = self.work(stop, global).unwrap_or_else(|error| {
-            output::failure(&Failure::new(self.cache.display().to_string(), &*error), global.json);
+    fn go(mut self, global: &Global) -> ExitCode {
+        let place = self.cache.display().to_string();
+        let refused = |error: &dyn Explain| {
+            output::failure(&Failure::new(place.clone(), error), global.json);
+            ExitCode::FAILURE
+        };
+        // The record is there before the work, in case that this process is killed.
+        if let Err(error) = self.record.save(&self.path) {
+            return refused(&error);
+        }
+        let code = self.work(global).unwrap_or_else(|error| {
             self.record.message.get_or_insert_with(|| error.to_string());
             self.record.ended_by = Ending::Failed;
-            ExitCode::FAILURE
+            refused(&*error)
         });
         record::close(&mut self.record, Seconds(self.started.elapsed().as_secs_f64()), self.worked);
-        if let Err(error) = self.record.save(&self.path) {
-            output::failure(&Failure::new(self.cache.display().to_string(), &error), global.json);
-            return ExitCode::FAILURE;
-        }
+        let saved = self.record.save(&self.path);
         self.tell(global);
-        code
+        saved.map_or_else(|error| refused(&error), |()| code)
     }
 
-    /// Makes what is lacking. The record is there before, in case that this process is killed.
-    fn work(&mut self, stop: &AtomicBool, global: &Global) -> Result<ExitCode, Refusal> {
-        self.record.save(&self.path).map_err(refusal)?;
+    /// Makes what is lacking.
+    fn work(&mut self, global: &Global) -> Result<ExitCode, Refusal> {
         let before = self.plan.failed_before.len();
         self.record.seconds.start = Seconds(self.started.elapsed().as_secs_f64()).rounded();
         if self.plan.recordings.is_empty() {
             self.record.ended_by = Ending::Finished;
             return Ok(self.code(before));
         }
-        let progress = Progress::new(global);
         let program = worker::program().map_err(refusal)?;
-        let outcome = self.extractor.run(&self.plan, program, &self.settings, stop, &progress);
+        let encoders = self.extractor.load(&self.plan).map_err(refusal)?;
+        let stop = interruptible().map_err(refusal)?;
+        let progress = Progress::new(global);
+        let outcome = self.extractor.run(&self.plan, &encoders, program, &self.settings, &stop, &progress);
         progress.clear();
         let outcome = outcome.map_err(refusal)?;
         self.worked = outcome.elapsed;
@@ -218,15 +221,23 @@ impl Run {
 
     fn tell(&self, global: &Global) {
         if global.json {
-            output::json(&Ended { event: "ended", path: &self.path, run: &self.record });
-        } else if !global.quiet {
+            return output::json(&Ended { event: "ended", path: &self.path, run: &self.record });
+        }
+        if !global.quiet {
             output::data(&self.record.summary(&self.path));
             let before = self.plan.failed_before.len();
             if before > 0 {
-                output::data(&format!(
-                    "  {before} clips failed in earlier runs: --retry-failed takes them up again\n"
-                ));
+                let again = "--retry-failed takes them up again";
+                output::data(&format!("  {before} clips failed in earlier runs: {again}\n"));
             }
+        }
+        // What ended the run before its time is said even where nothing else is.
+        match (&self.record.message, self.record.ended_by) {
+            (Some(message), Ending::Interrupted) => output::note(&format!("interrupted: {message}\n")),
+            (Some(message), Ending::Failed | Ending::Stopped) if self.worked > Seconds::ZERO => {
+                output::note(&format!("error: {message}\n"));
+            }
+            _ => {}
         }
     }
 }

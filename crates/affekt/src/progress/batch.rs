@@ -45,7 +45,7 @@ impl Batch {
     pub fn hear<'e>(&mut self, event: &'e Event) -> Vec<Told<'e>> {
         match event {
             Event::Standing(standing) => self.stand(standing),
-            Event::Committed { .. } => vec![Told::Data],
+            Event::Committed { .. } | Event::Warned { .. } => vec![Told::Data],
             Event::Failed { clip, features, stage, reason } => {
                 let features: Vec<&str> = features.iter().copied().map(FeatureKind::name).collect();
                 let (features, stage) = (features.join(", "), stage.name());
@@ -95,7 +95,16 @@ mod tests {
 
     fn standing(elapsed: f64) -> Event {
         let (stages, elapsed) = (Vec::new(), Seconds(elapsed));
-        Event::Standing(Standing { elapsed, total: 9, done: 3, failed: 0, stages, limit: None, left: None })
+        Event::Standing(Standing {
+            elapsed,
+            total: 9,
+            done: 3,
+            committed: 2,
+            failed: 0,
+            stages,
+            limit: None,
+            left: None,
+        })
     }
 
     fn failure(reason: &str) -> Event {

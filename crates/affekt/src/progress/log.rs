@@ -60,6 +60,7 @@ mod tests {
             elapsed: Seconds(7_500.0),
             total: 2_048,
             done: 512,
+            committed: 0,
             failed: 3,
             stages: vec![stage(Stage::Faces, 3.41), stage(Stage::Write, 0.0)],
             limit: Some(Stage::Faces),

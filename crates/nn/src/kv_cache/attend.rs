@@ -1,13 +1,12 @@
 //! Attention of new positions over a cache.
 
 use candle_core::{Device, Result, Tensor, bail};
+use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::{Group, KvCache, Layer};
 use crate::cpu::{Numbers, Shared, takes};
-use crate::exp::LANES;
 use crate::masked_softmax::{masked_softmax, softmax};
-use crate::vectorised::vectorised;
 
 /// Rows that read a key together, while it is in the first cache.
 const BLOCK: usize = 8;
@@ -97,15 +96,37 @@ impl Layer {
             let mixed = |row: usize, at: usize| unsafe {
                 out.piece(block.first + row, (head * per + at) * head_dim, head_dim)
             };
-            vectorised(
-                #[inline(always)]
-                || {
-                    block.weigh(&memory, per, weights, query);
-                    block.mix(&memory, per, weights, mixed);
-                },
-            );
+            Arch::new().dispatch(Unit { block, memory, per, weights, query, mixed });
         });
         Tensor::from_vec(mixed, (rows, heads, head_dim), &Device::Cpu)
+    }
+}
+
+/// One head of keys for one block of rows: a task.
+struct Unit<'u, 'a, Q, X> {
+    block: &'u Block<'a>,
+    memory: Memory<'u>,
+    /// Queries of a row.
+    per: usize,
+    /// What it writes its weights to.
+    weights: &'u mut Vec<f32>,
+    /// A row's query of that number.
+    query: Q,
+    /// Where it goes.
+    mixed: X,
+}
+
+impl<'q, 'x, Q, X> WithSimd for Unit<'_, '_, Q, X>
+where
+    Q: Fn(usize, usize) -> &'q [f32],
+    X: Fn(usize, usize) -> &'x mut [f32],
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        self.weigh(simd);
+        self.mix(simd);
     }
 }
 
@@ -174,36 +195,36 @@ impl<'a> Block<'a> {
     fn apart(&self, row: usize) -> impl Iterator<Item = (usize, u32)> + use<'a> {
         (self.shared.len() + self.common.len()..).zip(self.own[row].iter().copied())
     }
+}
 
-    /// How much each of `per` queries of every row takes from each position: (rows * per, longest), filled as far as
-    /// the row sees.
+impl<'q, 'x, Q, X> Unit<'_, '_, Q, X>
+where
+    Q: Fn(usize, usize) -> &'q [f32],
+    X: Fn(usize, usize) -> &'x mut [f32],
+{
+    /// How much each query of every row takes from each position: (rows * per, longest), filled as far as the row sees.
     #[inline(always)]
-    fn weigh<'q>(
-        &self,
-        memory: &Memory,
-        per: usize,
-        weights: &mut Vec<f32>,
-        query: impl Fn(usize, usize) -> &'q [f32],
-    ) {
-        let longest = self.longest;
+    fn weigh<S: Simd>(&mut self, simd: S) {
+        let Self { block, memory, per, weights, query, .. } = self;
+        let (rows, longest, per) = (block.own.len(), block.longest, *per);
         weights.clear();
-        weights.resize(self.own.len() * per * longest, 0.0);
-        for (position, slot) in self.together() {
+        weights.resize(rows * per * longest, 0.0);
+        for (position, slot) in block.together() {
             let key = &memory.keys[memory.place(slot)];
-            for row in 0..self.own.len() {
+            for row in 0..rows {
                 for at in 0..per {
-                    weights[(row * per + at) * longest + position] = dot(query(row, at), key);
+                    weights[(row * per + at) * longest + position] = dot(simd, query(row, at), key);
                 }
             }
         }
-        for row in 0..self.own.len() {
-            for (position, slot) in self.apart(row) {
+        for row in 0..rows {
+            for (position, slot) in block.apart(row) {
                 let key = &memory.keys[memory.place(slot)];
                 for at in 0..per {
-                    weights[(row * per + at) * longest + position] = dot(query(row, at), key);
+                    weights[(row * per + at) * longest + position] = dot(simd, query(row, at), key);
                 }
             }
-            let seen = self.shared.len() + self.common.len() + self.own[row].len();
+            let seen = block.shared.len() + block.common.len() + block.own[row].len();
             for at in 0..per {
                 softmax(&mut weights[(row * per + at) * longest..][..seen]);
             }
@@ -212,27 +233,22 @@ impl<'a> Block<'a> {
 
     /// Adds the values up, in the order of positions, to what was zero.
     #[inline(always)]
-    fn mix<'m>(
-        &self,
-        memory: &Memory,
-        per: usize,
-        weights: &[f32],
-        mixed: impl Fn(usize, usize) -> &'m mut [f32],
-    ) {
-        let longest = self.longest;
-        for (position, slot) in self.together() {
+    fn mix<S: Simd>(&self, simd: S) {
+        let Self { block, memory, per, weights, mixed, .. } = self;
+        let (rows, longest, per) = (block.own.len(), block.longest, *per);
+        for (position, slot) in block.together() {
             let value = &memory.values[memory.place(slot)];
-            for row in 0..self.own.len() {
+            for row in 0..rows {
                 for at in 0..per {
-                    add_scaled(mixed(row, at), weights[(row * per + at) * longest + position], value);
+                    add(simd, mixed(row, at), weights[(row * per + at) * longest + position], value);
                 }
             }
         }
-        for row in 0..self.own.len() {
-            for (position, slot) in self.apart(row) {
+        for row in 0..rows {
+            for (position, slot) in block.apart(row) {
                 let value = &memory.values[memory.place(slot)];
                 for at in 0..per {
-                    add_scaled(mixed(row, at), weights[(row * per + at) * longest + position], value);
+                    add(simd, mixed(row, at), weights[(row * per + at) * longest + position], value);
                 }
             }
         }
@@ -240,27 +256,25 @@ impl<'a> Block<'a> {
 }
 
 #[inline(always)]
-fn add_scaled(sum: &mut [f32], weight: f32, value: &[f32]) {
-    sum.iter_mut().zip(value).for_each(|(sum, value)| *sum += weight * value);
+fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+    let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
+    let mut sums = simd.splat_f32s(0.0);
+    for (&a, &b) in a.iter().zip(b) {
+        sums = simd.mul_add_e_f32s(a, b, sums);
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    simd.reduce_sum_f32s(sums) + rest
 }
 
+/// Adds `weight * value` to `sum`.
 #[inline(always)]
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; LANES];
-    let (mut a, mut b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    for (a, b) in (&mut a).zip(&mut b) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
+fn add<S: Simd>(simd: S, sum: &mut [f32], weight: f32, value: &[f32]) {
+    let ((sum, sum_rest), (value, rest)) = (S::as_mut_simd_f32s(sum), S::as_simd_f32s(value));
+    let weights = simd.splat_f32s(weight);
+    for (sum, &value) in sum.iter_mut().zip(value) {
+        *sum = simd.mul_add_e_f32s(weights, value, *sum);
     }
-    let rest: f32 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-    // By halves: a sum in order would wait for itself sixteen times.
-    for half in [8, 4, 2, 1] {
-        for lane in 0..half {
-            sums[lane] += sums[lane + half];
-        }
-    }
-    sums[0] + rest
+    sum_rest.iter_mut().zip(rest).for_each(|(sum, value)| *sum += weight * value);
 }
 
 #[cfg(test)]

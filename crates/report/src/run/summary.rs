@@ -1,13 +1,14 @@
 //! A batch run as a block for people.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use affekt_core::{FeatureKind, Stage};
+use affekt_core::{ClipId, FeatureKind, Stage};
 
-use super::{Counts, Ending, Failed, RunRecord};
+use super::{Counts, Ending, Failed, RunRecord, Warned};
 use crate::duration::duration;
 use crate::table::on_one_line;
 
@@ -28,9 +29,6 @@ impl RunRecord {
 }
 
 fn write_summary(out: &mut String, record: &RunRecord, path: &Path) -> std::fmt::Result {
-    if let Some(message) = &record.message {
-        writeln!(out, "{}: {message}\n", ending(record.ended_by))?;
-    }
     let name = "feature";
     writeln!(out, "  {name:<12}{:>9}{:>9}{:>9}{:>9}", "done", "absent", "failed", "skipped")?;
     for (feature, Counts { done, absent, failed, skipped }) in &record.counts {
@@ -38,15 +36,31 @@ fn write_summary(out: &mut String, record: &RunRecord, path: &Path) -> std::fmt:
     }
     writeln!(out)?;
     reasons(out, &record.failures)?;
+    warnings(out, &record.warnings)?;
+    if record.ended_by != Ending::Finished {
+        writeln!(out, "  ended       {}", ending(record.ended_by))?;
+    }
     writeln!(out, "  clips       {}", clips(record))?;
     let limit = record.limit.map(|stage| format!("limited by {}", stage.name()));
     let padding = record.padding_waste.map(|share| format!("padding {:.1}%", 100.0 * share));
-    let memory = record.peak_memory_bytes.map(|bytes| format!("peak memory {:.0} MB", bytes as f64 / 1e6));
+    let memory = record
+        .peak_memory_bytes
+        .map(|bytes| format!("peak memory {:.0} MB beside the workers'", bytes as f64 / 1e6));
     let facts: Vec<String> = [limit, padding, memory].into_iter().flatten().collect();
     if !facts.is_empty() {
         writeln!(out, "  run         {}", facts.join(", "))?;
     }
     writeln!(out, "  record      {}", path.display())
+}
+
+/// How many clips are doubtful, and the first of them.
+fn warnings(out: &mut String, warnings: &[Warned]) -> std::fmt::Result {
+    let clips: BTreeSet<&ClipId> = warnings.iter().map(|warned| &warned.clip).collect();
+    let Some(Warned { clip, warning }) = warnings.first() else { return Ok(()) };
+    let warning: String = on_one_line(warning).chars().take(LETTERS).collect();
+    let many = if clips.len() == 1 { "1 clip is".into() } else { format!("{} clips are", clips.len()) };
+    writeln!(out, "  warnings    {many} there, but not as one would wish; the first: {clip}: {warning}")?;
+    writeln!(out, "              all of them are in the record\n")
 }
 
 fn ending(ending: Ending) -> &'static str {

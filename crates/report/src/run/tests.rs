@@ -51,6 +51,7 @@ fn record() -> RunRecord {
             stop: Seconds(0.25),
             media: Seconds(1_000.0),
         },
+        warnings: Vec::new(),
         failures: vec![
             failed("a_0", Stage::Faces, "the face detector ran out of memory"),
             failed("b_0", Stage::Decode, "/data/b.mp4: moov atom not found at 3.5 s"),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::dataset::{Kind, Manifest, Problem};
 
-/// Recordings that lack media or a transcript, and files that nothing else knows.
+/// Recordings whose clips are known and whose media is not there.
 pub fn compare(manifest: &Manifest, problems: &mut Vec<Problem>) {
     let mut needed: BTreeMap<&Path, (&str, usize)> = BTreeMap::new();
     for row in &manifest.rows {
@@ -16,12 +16,14 @@ pub fn compare(manifest: &Manifest, problems: &mut Vec<Problem>) {
             problems.push(absent(manifest, media, video, count));
         }
     }
-    for (video, media) in &manifest.found.media {
-        if !manifest.found.transcripts.contains_key(video) {
-            problems.push(without_transcript(manifest, video, media));
-        }
-    }
-    problems.extend(labelled_only(manifest));
+}
+
+/// Recordings of which no clip is known, since their transcript is absent; no file need be opened for it.
+pub fn without_clips(manifest: &Manifest) -> Vec<Problem> {
+    let found = &manifest.found;
+    let media = found.media.iter().filter(|(video, _)| !found.transcripts.contains_key(*video));
+    let without = media.map(|(video, media)| without_transcript(manifest, video, media));
+    without.chain(labelled_only(manifest)).collect()
 }
 
 /// A recording whose clips are known and whose media is not there.

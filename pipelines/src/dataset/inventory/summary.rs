@@ -69,12 +69,13 @@ impl Part {
             let known = || durations.get(&row.media)?.as_ref().ok()?.map(|whole| whole.0 - row.span.start.0);
             row.span.duration().map(|time| time.0).or_else(known).unwrap_or_default().max(0.0)
         };
+        // The sum of no numbers would be -0.
         Self {
             clips: rows.len(),
             videos: rows.iter().map(|row| row.media.as_path()).collect::<BTreeSet<&Path>>().len(),
             with_text: rows.iter().filter(|row| row.text.is_some()).count(),
             with_label: rows.iter().filter(|row| row.label.is_some()).count(),
-            hours: rows.iter().map(seconds).sum::<f64>() / 3600.0,
+            hours: rows.iter().map(seconds).fold(0.0, |all, clip| all + clip) / 3600.0,
         }
     }
 }

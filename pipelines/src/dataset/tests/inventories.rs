@@ -61,10 +61,25 @@ fn hours_are_counted_by_split() {
 }
 
 #[test]
+fn a_dataset_without_clips_is_an_error_of_no_hours() {
+    let empty = of_rows(Vec::new());
+    assert!(empty.duration().0.is_sign_positive());
+    let inventory = take(&empty, &Durations::new());
+    assert_eq!(kinds(&inventory.problems), [Kind::NoClips]);
+    assert_eq!((inventory.summary.errors, inventory.summary.all.clips), (1, 0));
+    assert_eq!(format!("{:.3}", inventory.summary.all.hours), "0.000");
+}
+
+#[test]
 fn kinds_are_called_as_in_json() {
-    for kind in
-        [Kind::MissingMedia, Kind::SpanOutsideMedia, Kind::Overlap, Kind::UnknownDuration, Kind::BadId]
-    {
+    for kind in [
+        Kind::NoClips,
+        Kind::MissingMedia,
+        Kind::SpanOutsideMedia,
+        Kind::Overlap,
+        Kind::UnknownDuration,
+        Kind::BadId,
+    ] {
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
     }
 }

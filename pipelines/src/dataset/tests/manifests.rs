@@ -3,7 +3,7 @@ use std::path::Path;
 
 use affekt_core::{ErrorKind, Explain, Seconds, Span};
 
-use super::super::{Error, Kind, Manifest, Source, Split};
+use super::super::{Error, Kind, Labels, Manifest, Source, Split, jsonl};
 use super::{kinds, manifest};
 
 #[test]
@@ -29,6 +29,15 @@ fn a_line_that_is_wrong_is_a_problem_with_its_number() {
         (r#"{"id": "../a", "media": "a.mp4"}"#, Kind::BadId, "path separator"),
         (r#"{"id": "..", "media": "a.mp4"}"#, Kind::BadId, "names a folder"),
         (r#"{"id": "", "media": "a.mp4"}"#, Kind::BadId, "empty"),
+        (r#"{"id": "__metadata__", "media": "a.mp4"}"#, Kind::BadId, "the cache keeps to itself"),
+        (&format!(r#"{{"id": "{}", "media": "a.mp4"}}"#, "a".repeat(201)), Kind::BadId, "200 bytes"),
+        (
+            r#"{"id": "a", "media": "a.mp4", "end": 1e300}"#,
+            Kind::BadNumber,
+            "the end 1e300 is beyond 1000000 s",
+        ),
+        (r#"{"id": "a", "media": "a.mp4", "start": -1e300}"#, Kind::BadNumber, "the start -1e300"),
+        (r#"{"id": "a", "media": "a.mp4", "start": 1000000.5}"#, Kind::BadNumber, "11 days"),
         (r#"{"id": "a", "media": "a.mp4", "start": 3, "end": 2}"#, Kind::BadSpan, "3 to 2"),
         (r#"{"id": "a", "media": "a.mp4", "start": -1}"#, Kind::BadSpan, "-1"),
         (r#"{"id": "a", "media": "a.mp4", "label": NaN}"#, Kind::BadNumber, "NaN"),
@@ -81,6 +90,32 @@ fn files_of_any_system_are_read() {
     assert!(told.contains("clips.jsonl") && told.contains("line 2") && told.contains("byte 41"), "{told}");
     let absent = read(text.as_bytes(), Some(Path::new("absent"))).unwrap_err();
     assert_eq!(absent.kind(), ErrorKind::NotFound);
+}
+
+/// Nobody writes to the pipe, and the device never ends.
+#[test]
+#[cfg(unix)]
+fn pipes_and_devices_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let clips = folder.path().join("clips.jsonl");
+    let refused = |path: &Path| {
+        for error in [jsonl::read(path, None).unwrap_err(), Labels::read(path).unwrap_err()] {
+            let told = error.to_string();
+            assert!(
+                told.starts_with(path.to_str().unwrap()) && told.contains("write its text to a file"),
+                "{told}"
+            );
+            assert_eq!(error.kind(), ErrorKind::Unreadable);
+        }
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&clips).status().unwrap().success());
+    refused(&clips);
+    refused(Path::new("/dev/zero"));
+    // A link to a file is one.
+    let (file, link) = (folder.path().join("file.jsonl"), folder.path().join("link.jsonl"));
+    fs::write(&file, "{\"id\": \"a\", \"media\": \"a.mp4\"}\n").unwrap();
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    assert_eq!(jsonl::read(&link, None).unwrap().rows.len(), 1);
 }
 
 #[test]

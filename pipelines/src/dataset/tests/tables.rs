@@ -46,6 +46,17 @@ fn files_are_read_as_they_come() {
 }
 
 #[test]
+fn times_that_no_recording_has_are_bad_numbers() {
+    let table = table("video,start,end,label\nv,1e300,2,1\nv,1,1e300,1\nv,2000000,-2000000,1\nv,1,1e6,1\n");
+    let told: Vec<&str> = table.problems.iter().map(|problem| problem.message.as_str()).collect();
+    let bad: Vec<_> = table.problems.iter().filter(|problem| problem.kind == Kind::BadNumber).collect();
+    assert_eq!(bad.len(), 4, "{told:?}");
+    assert!(told[0].starts_with("line 2: the start 1e300 is beyond 1000000 s (11 days)"), "{told:?}");
+    assert!(told.iter().all(|told| told.len() < 100), "{told:?}");
+    assert_eq!(table.rows.iter().map(|row| row.end).collect::<Vec<_>>(), [None, Some(1e6)]);
+}
+
+#[test]
 fn columns_that_say_too_little_are_listed() {
     for (header, part) in [
         ("name,label", "video and start"),

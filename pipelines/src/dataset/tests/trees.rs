@@ -77,7 +77,7 @@ fn a_line_that_is_wrong_is_a_problem_with_its_number() {
 }
 
 #[test]
-fn transcripts_that_cannot_be_read_cost_only_their_clips() {
+fn transcripts_that_cannot_be_read_are_named_and_nothing_is_begun() {
     let tree = tree(
         &["a.mp4", "b.mp4", "c.mp4"],
         &[("a.txt", b"a___0___0.0___1.0___caf\xe9"), ("b.txt", b" \n"), ("c.txt", b"c___0___0.0___1.0___hi")],
@@ -86,6 +86,42 @@ fn transcripts_that_cannot_be_read_cost_only_their_clips() {
     assert_eq!(kinds(&manifest.problems), [Kind::UnreadableTranscript, Kind::EmptyText]);
     assert!(manifest.problems[0].message.contains("line 1"), "{}", manifest.problems[0]);
     assert_eq!(manifest.rows.len(), 1);
+    let refused = manifest.sound().unwrap_err().to_string();
+    assert!(refused.contains("a.txt: line 1 is not UTF-8"), "{refused}");
+}
+
+#[test]
+#[cfg(unix)]
+fn transcripts_that_are_no_files_are_not_overlooked() {
+    let tree = tree(&["a.mp4", "b.mp4"], &[("a.txt", b"a___0___0.0___1.0___hi\n")]);
+    let odd = tree.path().join(TRANSCRIPTS).join("b.txt");
+    let told = || {
+        let problems = read(tree.path(), None).problems;
+        assert_eq!(kinds(&problems), [Kind::UnreadableTranscript], "{problems:?}");
+        problems[0].to_string()
+    };
+    assert!(std::process::Command::new("mkfifo").arg(&odd).status().unwrap().success());
+    assert!(told().contains("b.txt: it is a pipe or a device"));
+    fs::remove_file(&odd).unwrap();
+    std::os::unix::fs::symlink("nowhere", &odd).unwrap();
+    assert!(told().contains("b.txt: there is no such file"));
+}
+
+/// Who extracts hears of it too: recordings whose clips nobody knows are left out.
+#[test]
+fn recordings_without_transcript_are_told_but_refuse_nothing() {
+    let tree = tree(&["a.mp4", "b.mp4"], &[("a.txt", b"a___0___0.0___1.0___hi\n")]);
+    let labels = tree.path().join("labels.csv");
+    fs::write(&labels, "id,label\na_0,0\nb_0,1\nc_0,1\n").unwrap();
+    for (labels, expected) in [
+        (None, vec![Kind::MissingTranscript]),
+        (Some(labels.as_path()), vec![Kind::MissingTranscript, Kind::MissingMedia]),
+    ] {
+        let manifest = read(tree.path(), labels);
+        assert_eq!(kinds(&manifest.problems), expected);
+        assert!(manifest.problems[0].to_string().contains("b.mp4: it has no transcript"));
+        assert_eq!(manifest.sound().unwrap().rows.len(), 1);
+    }
 }
 
 #[test]

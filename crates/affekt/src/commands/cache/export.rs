@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use affekt_cache::folders::choose;
-use affekt_cache::{Error, Exported, export};
+use affekt_cache::{Error, Exported, Store, export};
 use affekt_core::{ClipId, FeatureKind};
+use affekt_report::failure::Reason;
 use serde::Serialize;
 
-use super::chosen;
+use super::{chosen, reason};
 use crate::cli::{Choice, Global};
 use crate::output;
 use crate::progress::Progress;
@@ -23,6 +24,14 @@ struct Told<'e> {
     already: usize,
     /// Clips that have no file.
     without: Vec<Without<'e>>,
+    /// Clips whose feature is damaged; they have no file either.
+    failed: Vec<Failed<'e>>,
+}
+
+#[derive(Serialize)]
+struct Failed<'e> {
+    id: &'e ClipId,
+    error: Reason,
 }
 
 #[derive(Serialize)]
@@ -31,7 +40,7 @@ struct Without<'e> {
     reason: &'e str,
 }
 
-/// Runs the command. A feature that cannot be exported does not keep the others from it.
+/// Runs the command. A feature that cannot be exported does not keep the others from it, nor does a damaged clip.
 pub fn run(cache: &Path, npy: &Path, choice: &Choice, global: &Global) -> Result<ExitCode, Error> {
     let mut kinds: Vec<FeatureKind> = chosen(cache, choice)?.iter().map(|folder| folder.kind).collect();
     kinds.dedup();
@@ -39,16 +48,20 @@ pub fn run(cache: &Path, npy: &Path, choice: &Choice, global: &Global) -> Result
         return Err(Error::NoFeature { cache: cache.into(), wanted: "at all".into() });
     }
     let progress = Progress::new(global);
-    let mut failures = 0;
+    let (mut failures, mut damaged) = (0, false);
     for kind in &kinds {
         let exported = one(cache, npy, *kind, choice.spec.as_deref(), &progress, global);
         progress.clear();
-        if let Err(error) = exported {
-            failures += 1;
-            output::failed(kind.name(), &error, global.json);
+        match exported {
+            Ok(exported) => damaged |= !exported.damaged.is_empty(),
+            Err(error) => {
+                failures += 1;
+                output::failed(kind.name(), &error, global.json);
+            }
         }
     }
-    Ok(output::exit_code(kinds.len(), failures))
+    let code = output::exit_code(kinds.len(), failures);
+    Ok(if damaged && failures == 0 { ExitCode::from(2) } else { code })
 }
 
 fn one(
@@ -58,23 +71,33 @@ fn one(
     spec: Option<&str>,
     progress: &Progress,
     global: &Global,
-) -> Result<(), Error> {
+) -> Result<Exported, Error> {
     let store = choose(cache, kind, spec)?;
     let folder = npy.join(kind.name());
-    let Exported { written, already, without } = export(&store, &folder, progress)?;
+    let exported = export(&store, &folder, progress)?;
     progress.clear();
+    tell(&exported, &store, &folder, global);
+    Ok(exported)
+}
+
+fn tell(exported: &Exported, store: &Store, folder: &Path, global: &Global) {
+    let Exported { written, already, without, damaged } = exported;
+    let failed: Vec<Failed> = damaged.iter().map(|(id, error)| Failed { id, error: reason(error) }).collect();
     let (feature, folder, spec) =
-        (kind.name(), folder.display().to_string(), store.spec().digest().short().to_owned());
+        (store.spec().kind.name(), folder.display().to_string(), store.spec().digest().short().to_owned());
     if global.json {
         let without = without.iter().map(|(id, reason)| Without { id, reason }).collect();
-        output::json(&Told { feature, spec, folder, written, already, without });
-        return Ok(());
+        let (written, already) = (*written, *already);
+        return output::json(&Told { feature, spec, folder, written, already, without, failed });
     }
     let mut text = format!("{feature}-{spec} -> {folder}: {written} written, {already} there already\n");
     if !without.is_empty() {
         text += &format!("  {} clips have no file:\n", without.len());
         without.iter().for_each(|(id, reason)| text += &format!("    {id}: {reason}\n"));
     }
+    for Failed { id, error: Reason { message, hint, .. } } in &failed {
+        text += &format!("  failed: {id}: {message}\n");
+        hint.iter().for_each(|hint| text += &format!("    hint: {hint}\n"));
+    }
     output::data(&text);
-    Ok(())
 }

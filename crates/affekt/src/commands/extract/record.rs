@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use affekt::{Error, Extractor};
 use affekt_core::Seconds;
+use affekt_pipelines::extract::ledger::Reading;
 use affekt_pipelines::extract::{End, Outcome, Plan, Settings};
-use affekt_report::run::{Bundle, Clips, Counts, Ending, Failed, RunRecord, Times, Work};
+use affekt_report::run::{Bundle, Clips, Counts, Ending, Failed, RunRecord, Times, Warned, Work};
 use candle_core::{Device, DeviceLocation};
 use serde_json::json;
 use time::OffsetDateTime;
@@ -66,6 +67,7 @@ pub fn begun(
         peak_memory_bytes: None,
         seconds: Times::default(),
         failures: Vec::new(),
+        warnings: Vec::new(),
         message: None,
     })
 }
@@ -80,20 +82,20 @@ fn device_name(device: &Device) -> String {
 
 /// Puts down what came of the run.
 pub fn end(record: &mut RunRecord, outcome: Outcome) {
-    let Outcome { end, counts, made, failed, stages, padding, limit, elapsed } = outcome;
+    let Outcome { end, counts, made, failed, warned, stages, padding, limit, .. } = outcome;
     for (kind, made) in made {
         let counts = record.counts.entry(kind).or_default();
         (counts.done, counts.absent, counts.failed) = (made.done, made.absent, made.failed);
     }
     record.clips = Clips { total: counts.total, done: counts.done, failed: counts.failed };
-    let work = |busy_s, cpu_s, clips| Work {
-        busy_s: Seconds::rounded(busy_s),
-        cpu_s,
-        clips,
-        per_second: clips as f64 / elapsed.0.max(1e-9),
+    let work = |read: Reading| Work {
+        busy_s: read.busy.rounded(),
+        cpu_s: read.cpu,
+        clips: read.clips,
+        per_second: if read.busy > Seconds::ZERO { read.clips as f64 / read.busy.0 } else { 0.0 },
     };
-    record.stages =
-        stages.into_iter().map(|(stage, read)| (stage, work(read.busy, read.cpu, read.done))).collect();
+    record.stages = stages.into_iter().map(|(stage, read)| (stage, work(read))).collect();
+    record.warnings = warned.into_iter().map(|(clip, warning)| Warned { clip, warning }).collect();
     record.limit = limit;
     record.padding_waste = (padding.computed > 0).then(|| padding.waste());
     record.seconds.media = counts.media;

@@ -17,6 +17,7 @@ fn standing() -> Standing {
         elapsed: Seconds(250.0),
         total: 2_048,
         done: 512,
+        committed: 0,
         failed: 3,
         stages: vec![
             stage(Stage::Decode, 1_024, 3.414, 0.981, 12),
