@@ -95,7 +95,7 @@ fn random_batch(model: &Llama, draws: &mut Draws) -> (Vec<usize>, bool) {
                 let alone = beam_search(model, prompt, &Settings { max_new_tokens, ..settings.clone() });
                 match (&got, &alone) {
                     (Ok(got), Ok(alone)) => {
-                        assert_same(&format!("{settings:?} {budget:?} clip {id}"), got, alone)
+                        assert_same(&format!("{settings:?} {budget:?} clip {id}"), got, alone);
                     }
                     _ => panic!("{got:?} and alone {alone:?}"),
                 }
