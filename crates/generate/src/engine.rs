@@ -46,6 +46,8 @@ pub struct Tally {
     pub prompt_rows: usize,
     /// Sum over the passes of the clips in flight.
     pub clips: usize,
+    /// Most clips in flight.
+    pub most_clips: usize,
     /// How often a clip in flight sat a pass out because the cache had to be kept for older ones.
     pub held_back: usize,
     /// Most bytes of the cache that were in use.
@@ -212,6 +214,7 @@ impl<M: CausalLm, K> Iterator for Engine<'_, M, K> {
             let parts = self.plan();
             self.tally.passes += 1;
             self.tally.clips += self.clips.len();
+            self.tally.most_clips = self.tally.most_clips.max(self.clips.len());
             self.pass(&parts);
         }
         self.ended.pop_front()

@@ -212,16 +212,11 @@ fn the_cache_decides_how_many_are_in_flight() {
         for id in 0..12 {
             engine.submit(id, &noise(0.0, 1.0, (1, 10, model.width())), 11).unwrap();
         }
-        let mut most = 0;
-        let mut found = Vec::new();
-        while let Some((id, _)) = engine.next() {
-            found.push(id);
-            most = most.max(engine.in_flight() + 1);
-        }
+        let mut found: Vec<_> = engine.by_ref().map(|(id, _)| id).collect();
         found.sort_unstable();
         assert_eq!(found, (0..12).collect::<Vec<_>>());
         assert!(engine.tally().peak_bytes <= budget.bytes);
-        most
+        engine.tally().most_clips
     };
     // 10 + 4 * 10 slots for one clip at its longest; what its beams give up lets the next prompt in.
     assert!(most_in_flight(50) <= 2);

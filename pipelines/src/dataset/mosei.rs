@@ -62,7 +62,7 @@ fn files(
             _ if name.starts_with('.') => {}
             // A transcript that is no file is an unreadable one: its recording shall not be lost.
             Some(id) if !id.is_empty() && (entry.is_file() || stray == Kind::ExtraTranscript) => {
-                drop(files.insert(id.to_owned(), entry));
+                files.insert(id.to_owned(), entry);
             }
             _ => problems.push(stray.in_file(entry, format!("it is not a file called ID.{extension}"))),
         }
