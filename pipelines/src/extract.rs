@@ -10,7 +10,7 @@
 //! | [`cutters`] | recordings to clips: threads, each with a worker process |
 //! | [`encode`] | clips to features: the networks of one device |
 //! | [`batcher`] | clips of similar length together |
-//! | [`write`] | features into shards, committed together |
+//! | [`mod@write`] | features into shards, committed together |
 //! | [`queue`] | what waits between two stages, bounded by bytes |
 //! | [`ledger`] | how far each stage is, what failed, whether to go on |
 //! | [`standing`] | how a run stands, once a second |

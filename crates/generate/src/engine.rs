@@ -55,8 +55,8 @@ pub struct Tally {
 }
 
 /// Beam searches of many clips at once, exactly those that [`crate::beam_search`] makes of each alone: tokens, scores,
-/// hidden states and counts of steps of a clip do not depend on its neighbours, the budget or the order of arrival (on
-/// the CPU in f32 to the last bit).
+/// hidden states and counts of steps of a clip do not depend on its neighbours, the budget or the order of arrival (as far
+/// as the model keeps rows apart: [`CausalLm`]).
 ///
 /// Submit clips, and iterate over what has ended; more may be submitted in between.
 ///

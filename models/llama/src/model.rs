@@ -122,7 +122,7 @@ impl Llama {
     ///
     /// `padding` as in [`Self::forward`]; or `memory`, in which case `embeds` (1, n, width) are the new positions of a
     /// batch and are written to their slots in the cache. What a row gives then does not depend on the rows beside it: on
-    /// the CPU in f32 to the last bit.
+    /// the CPU with dense weights in f32 to the last bit, with quantised ones as nearly as their kernels agree.
     pub fn hidden_sum(
         &self,
         embeds: &Tensor,

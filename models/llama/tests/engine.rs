@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use affekt_generate::{Budget, Engine, Error, Generation, Scorer, Settings, beam_search};
 use affekt_llama::{Config, KEYS, Llama};
 use affekt_testkit::golden::Golden;
-use affekt_testkit::noise;
+use affekt_testkit::{assert_close, noise};
 use affekt_weights::Checkpoint;
 use candle_core::{DType, Device, Tensor};
 
@@ -145,6 +145,52 @@ fn ties_fall_as_if_a_clip_were_alone() {
     let prompt = noise(0.0, 1.0, (1, 9, model.width()));
     let found = beam_search(&model, &prompt, &Settings { max_new_tokens: 6, ..Settings::default() }).unwrap();
     assert!(found.tokens.iter().all(|token| token % 2 == 0), "of equals the first wins: {:?}", found.tokens);
+}
+
+/// Clips of one size after another, all in flight, and each alone.
+fn together_and_alone(model: &Llama, prompts: &[Tensor]) -> Vec<(usize, Generation, Generation)> {
+    let settings = Settings { max_new_tokens: 8, layers: "-1".parse().unwrap(), ..Settings::default() };
+    let budget = Budget { bytes: bytes(model, 1000), clips: prompts.len(), prefill: 16 };
+    let mut engine = Engine::new(model, settings.clone(), budget).unwrap();
+    for (id, prompt) in prompts.iter().enumerate() {
+        engine.submit(id, prompt, settings.max_new_tokens).unwrap();
+    }
+    let alone = |at: usize| beam_search(model, &prompts[at], &settings).unwrap();
+    engine.map(|(id, found)| (id, found.unwrap(), alone(id))).collect()
+}
+
+#[test]
+fn quantised_weights_give_the_same_text_and_nearly_the_same_states() {
+    let (model, _) = Llama::load_gguf(&common::path("tiny.gguf"), &Device::Cpu).unwrap();
+    let prompts: Vec<Tensor> = (0..5).map(|at| noise(0.0, 0.3, (1, 3 + 4 * at, model.width()))).collect();
+    for (_, together, alone) in together_and_alone(&model, &prompts) {
+        assert_eq!((&together.tokens, together.steps), (&alone.tokens, alone.steps));
+        assert_close("winner", &together.hidden_best, &alone.hidden_best, 1e-4);
+        assert_close("slot 0", &together.hidden_beam0, &alone.hidden_beam0, 1e-4);
+    }
+}
+
+#[test]
+fn half_precision_runs_through_the_same_search() {
+    let path = common::path("mha.weights.safetensors");
+    let config: Config = serde_json::from_str(&Golden::open(&path).metadata("config")).unwrap();
+    for (dtype, tolerance) in [(DType::BF16, 5e-2), (DType::F16, 1e-2)] {
+        let checkpoint = Checkpoint::open(&path).unwrap();
+        let model = checkpoint.load(&KEYS, dtype, &Device::Cpu, |vb| Llama::load(vb, &config)).unwrap();
+        let prompts: Vec<Tensor> = (0..4)
+            .map(|at| noise(0.0, 1.0, (1, 3 + 6 * at, model.width())).to_dtype(dtype).unwrap())
+            .collect();
+        let found = together_and_alone(&model, &prompts);
+        assert!(found.iter().any(|(_, found, _)| found.tokens.len() > 4));
+        for (id, found, _) in found.iter().filter(|(_, found, _)| found.tokens.len() > 1) {
+            let (fed, prompt) = (&found.tokens[..found.tokens.len() - 1], &prompts[*id]);
+            let ids = Tensor::new(fed, &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+            let text = Tensor::cat(&[prompt, &model.embed(&ids).unwrap()], 1).unwrap();
+            let (_, again) = model.hidden_sum(&text, None, None, &(4..=4)).unwrap();
+            let again = again.squeeze(0).unwrap().narrow(0, prompt.dims()[1], fed.len()).unwrap();
+            assert_close(&format!("{dtype:?} {id}"), &found.hidden_best, &again, tolerance);
+        }
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Attention of new positions over a cache.
 
+use std::ops::Range;
+
 use candle_core::{Device, Result, Tensor, bail};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
@@ -7,6 +9,9 @@ use rayon::prelude::*;
 use super::{Group, KvCache, Layer};
 use crate::cpu::{Numbers, Shared, takes};
 use crate::masked_softmax::{masked_softmax, softmax};
+
+/// Tasks a thread, at least, where there are so many: they do not take equally long.
+const TASKS: usize = 4;
 
 /// Rows that read a key together, while it is in the first cache.
 const BLOCK: usize = 8;
@@ -86,31 +91,37 @@ impl Layer {
         let mut mixed = vec![0f32; rows * heads * head_dim];
         let out = Shared::new(mixed.as_mut_ptr(), heads * head_dim);
         let per = heads / kv_heads;
-        (0..blocks.len() * kv_heads).into_par_iter().for_each_init(Vec::new, |weights, unit| {
-            let (block, head) = (&blocks[unit / kv_heads], unit % kv_heads);
-            let memory = Memory { keys: &keys, values: &values, stride: kv_heads * head_dim, head, head_dim };
+        // All heads of a slot lie together: tasks take as many of them as leave enough tasks.
+        let tasks = (TASKS * rayon::current_num_threads()).div_ceil(blocks.len().max(1));
+        let taken = kv_heads.div_ceil(tasks.min(kv_heads));
+        let units =
+            blocks.iter().flat_map(|block| (0..kv_heads).step_by(taken).map(move |head| (block, head)));
+        let units: Vec<_> = units.collect();
+        units.into_par_iter().with_max_len(1).for_each_init(Vec::new, |weights, (block, head)| {
+            let memory = Memory { keys: &keys, values: &values, stride: kv_heads * head_dim, head_dim };
             let queries = &queries[block.first * heads * head_dim..];
-            let query =
-                |row: usize, at: usize| &queries[(row * heads + head * per + at) * head_dim..][..head_dim];
+            let query = |row: usize, at: usize| &queries[(row * heads + at) * head_dim..][..head_dim];
             // SAFETY: the head is one of (rows, heads * head_dim), and only this unit writes it.
-            let mixed = |row: usize, at: usize| unsafe {
-                out.piece(block.first + row, (head * per + at) * head_dim, head_dim)
-            };
-            Arch::new().dispatch(Unit { block, memory, per, weights, query, mixed });
+            let mixed =
+                |row: usize, at: usize| unsafe { out.piece(block.first + row, at * head_dim, head_dim) };
+            let heads = head..kv_heads.min(head + taken);
+            Arch::new().dispatch(Unit { block, memory, heads, per, weights, query, mixed });
         });
         Tensor::from_vec(mixed, (rows, heads, head_dim), &Device::Cpu)
     }
 }
 
-/// One head of keys for one block of rows: a task.
+/// Some heads of keys for one block of rows: a task.
 struct Unit<'u, 'a, Q, X> {
     block: &'u Block<'a>,
     memory: Memory<'u>,
-    /// Queries of a row.
+    /// Heads of keys.
+    heads: Range<usize>,
+    /// Queries of a row for each of them.
     per: usize,
     /// What it writes its weights to.
     weights: &'u mut Vec<f32>,
-    /// A row's query of that number.
+    /// A row's head of queries of that number.
     query: Q,
     /// Where it goes.
     mixed: X,
@@ -130,21 +141,24 @@ where
     }
 }
 
-/// One head of a layer's keys and values.
+/// A layer's keys and values.
 struct Memory<'m> {
     keys: &'m [f32],
     values: &'m [f32],
     /// Between two slots.
     stride: usize,
-    head: usize,
     head_dim: usize,
 }
 
-impl Memory<'_> {
+impl<'m> Memory<'m> {
     #[inline(always)]
-    fn place(&self, slot: u32) -> std::ops::Range<usize> {
-        let start = slot as usize * self.stride + self.head * self.head_dim;
-        start..start + self.head_dim
+    fn key(&self, slot: u32, head: usize) -> &'m [f32] {
+        &self.keys[slot as usize * self.stride + head * self.head_dim..][..self.head_dim]
+    }
+
+    #[inline(always)]
+    fn value(&self, slot: u32, head: usize) -> &'m [f32] {
+        &self.values[slot as usize * self.stride + head * self.head_dim..][..self.head_dim]
     }
 }
 
@@ -202,31 +216,42 @@ where
     Q: Fn(usize, usize) -> &'q [f32],
     X: Fn(usize, usize) -> &'x mut [f32],
 {
-    /// How much each query of every row takes from each position: (rows * per, longest), filled as far as the row sees.
+    /// Where the weights of a query head of a row begin.
+    #[inline(always)]
+    fn begin(&self, row: usize, at: usize) -> usize {
+        (row * self.heads.len() * self.per + at - self.heads.start * self.per) * self.block.longest
+    }
+
+    /// How much each query of every row takes from each position: (rows, queries, longest), filled as far as the row sees.
     #[inline(always)]
     fn weigh<S: Simd>(&mut self, simd: S) {
-        let Self { block, memory, per, weights, query, .. } = self;
-        let (rows, longest, per) = (block.own.len(), block.longest, *per);
-        weights.clear();
-        weights.resize(rows * per * longest, 0.0);
-        for (position, slot) in block.together() {
-            let key = &memory.keys[memory.place(slot)];
-            for row in 0..rows {
-                for at in 0..per {
-                    weights[(row * per + at) * longest + position] = dot(simd, query(row, at), key);
-                }
-            }
+        let rows = self.block.own.len();
+        self.weights.clear();
+        self.weights.resize(rows * self.heads.len() * self.per * self.block.longest, 0.0);
+        for (position, slot) in self.block.together() {
+            self.compare(simd, 0..rows, position, slot);
         }
         for row in 0..rows {
-            for (position, slot) in block.apart(row) {
-                let key = &memory.keys[memory.place(slot)];
-                for at in 0..per {
-                    weights[(row * per + at) * longest + position] = dot(simd, query(row, at), key);
-                }
+            for (position, slot) in self.block.apart(row) {
+                self.compare(simd, row..row + 1, position, slot);
             }
-            let seen = block.shared.len() + block.common.len() + block.own[row].len();
-            for at in 0..per {
-                softmax(&mut weights[(row * per + at) * longest..][..seen]);
+            let seen = self.block.shared.len() + self.block.common.len() + self.block.own[row].len();
+            for at in self.heads.start * self.per..self.heads.end * self.per {
+                let begin = self.begin(row, at);
+                softmax(&mut self.weights[begin..begin + seen]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn compare<S: Simd>(&mut self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
+        for head in self.heads.clone() {
+            let key = self.memory.key(slot, head);
+            for row in rows.clone() {
+                for at in head * self.per..(head + 1) * self.per {
+                    let begin = self.begin(row, at);
+                    self.weights[begin + position] = dot(simd, (self.query)(row, at), key);
+                }
             }
         }
     }
@@ -234,21 +259,24 @@ where
     /// Adds the values up, in the order of positions, to what was zero.
     #[inline(always)]
     fn mix<S: Simd>(&self, simd: S) {
-        let Self { block, memory, per, weights, mixed, .. } = self;
-        let (rows, longest, per) = (block.own.len(), block.longest, *per);
-        for (position, slot) in block.together() {
-            let value = &memory.values[memory.place(slot)];
-            for row in 0..rows {
-                for at in 0..per {
-                    add(simd, mixed(row, at), weights[(row * per + at) * longest + position], value);
-                }
-            }
+        let rows = self.block.own.len();
+        for (position, slot) in self.block.together() {
+            self.add(simd, 0..rows, position, slot);
         }
         for row in 0..rows {
-            for (position, slot) in block.apart(row) {
-                let value = &memory.values[memory.place(slot)];
-                for at in 0..per {
-                    add(simd, mixed(row, at), weights[(row * per + at) * longest + position], value);
+            for (position, slot) in self.block.apart(row) {
+                self.add(simd, row..row + 1, position, slot);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn add<S: Simd>(&self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
+        for head in self.heads.clone() {
+            let value = self.memory.value(slot, head);
+            for row in rows.clone() {
+                for at in head * self.per..(head + 1) * self.per {
+                    add(simd, (self.mixed)(row, at), self.weights[self.begin(row, at) + position], value);
                 }
             }
         }
@@ -311,7 +339,7 @@ mod tests {
 
     fn groups<'a>(shared: &'a [u32], own: &'a [Vec<u32>]) -> Vec<Group<'a>> {
         let own: Vec<&[u32]> = own.iter().map(Vec::as_slice).collect();
-        let group = |shared, rows: std::ops::Range<usize>| Group { shared, own: own[rows].to_vec() };
+        let group = |shared, rows: Range<usize>| Group { shared, own: own[rows].to_vec() };
         vec![group(&shared[..12], 0..3), group(shared, 3..14), group(&[], 14..15)]
     }
 
