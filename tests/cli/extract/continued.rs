@@ -22,13 +22,13 @@ fn whole(tree: &Tree) -> std::collections::BTreeMap<String, Vec<u8>> {
     cache.tensors()
 }
 
-/// Reads events of `child` until so many clips are committed. `false` when it has ended before.
+/// Reads events of `child` until so many clips are committed, with the last of their features. `false` when it has ended before.
 fn until_committed(child: &mut Child, clips: u64) -> bool {
     let mut committed = 0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
         let event: Value = serde_json::from_str(&line).unwrap();
-        if event["event"] == "committed" && event["feature"] == "text" {
+        if event["event"] == "committed" && event["feature"] == "simulated" {
             committed += event["clips"].as_u64().unwrap();
         }
         if committed >= clips {

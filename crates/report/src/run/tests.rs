@@ -66,7 +66,7 @@ fn the_json_form_is_the_contract() {
     let json = serde_json::to_value(record()).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = "affekt command started ended ended_by host device config bundle specs counts clips stages limit \
-                    padding_waste peak_memory_bytes seconds failures message";
+                    padding_waste peak_memory_bytes seconds failures warnings message";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     assert_eq!(json["ended_by"], "finished");
     assert_eq!(json["counts"]["audio"], json!({ "done": 507, "absent": 2, "failed": 3, "skipped": 1024 }));
@@ -152,7 +152,7 @@ fn people_see_features_reasons_and_speed() {
   each clip with its reason is in the record
 
   clips       512 of 512 through, 3 failed; 1 min 40 s, 5.12 clips/s, 10.0 times real time
-  run         limited by faces, padding 8.1%, peak memory 1300 MB
+  run         limited by faces, padding 8.1%, peak memory 1300 MB beside the workers'
   record      runs/r.json
 ";
     assert_eq!(record().summary(Path::new("runs/r.json")), expected);
@@ -176,8 +176,12 @@ fn a_run_without_work_says_so() {
     record.ended_by = Ending::Interrupted;
     record.message = Some("run the same command again to go on".into());
     let summary = record.summary(Path::new("r.json"));
+    assert!(summary.contains("\n  ended       interrupted\n"), "{summary}");
+    let clip = ClipId::new("a_1").unwrap();
+    record.warnings = vec![Warned { clip, warning: "only 0.260 s of its 4.000 s are there".into() }];
+    let summary = record.summary(Path::new("r.json"));
     assert!(
-        summary.starts_with("interrupted: run the same command again to go on\n\n  feature"),
+        summary.contains("1 clip is there, but not as one would wish; the first: a_1: only 0.260 s"),
         "{summary}"
     );
 }
