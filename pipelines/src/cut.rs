@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 pub use pass::{Cutting, Sign};
 
 /// A clip may last so long: the cost of attention grows with its square, and so would memory. The longest of CMU-MOSEI
-/// lasts 105 s.
+/// lasts 109 s.
 pub const LONGEST: Seconds = Seconds(120.0);
 
 /// Containers round durations, in seconds: this much over a limit is still within it.

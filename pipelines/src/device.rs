@@ -1,6 +1,6 @@
 //! Where networks run.
 
-use candle_core::Device;
+use candle_core::{Device, DeviceLocation};
 
 use crate::Error;
 
@@ -27,13 +27,22 @@ pub fn named(name: &str) -> Result<Device, Error> {
     Device::new_cuda(index).map_err(|error| failed(error.to_string()))
 }
 
+/// What a device is called: `cpu`, `cuda:0`.
+pub fn name(device: &Device) -> String {
+    match device.location() {
+        DeviceLocation::Cpu => "cpu".into(),
+        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn unknown_devices_are_refused_by_name() {
-        assert!(named("cpu").unwrap().is_cpu());
+        assert_eq!(name(&named("cpu").unwrap()), "cpu");
         for name in ["gpu", "cuda:", "cuda:x", "CPU", ""] {
             assert!(named(name).unwrap_err().to_string().contains(&format!("{name:?}")), "{name}");
         }

@@ -29,7 +29,8 @@ pub mod write;
 
 use std::collections::BTreeMap;
 
-use affekt_core::{ClipId, FeatureKind, Seconds, Stage};
+use affekt_core::{FeatureKind, Seconds, Stage};
+use affekt_report::run::{Failed, Warned};
 
 use crate::isolate;
 use batcher::Padding;
@@ -37,8 +38,8 @@ use ledger::{Closed, Counts, Ledger, Reading};
 
 pub use error::Error;
 pub use flow::{Means, run};
-pub use ledger::{End, Failed, Made};
-pub use plan::{Held, Plan};
+pub use ledger::End;
+pub use plan::{Plan, Tally};
 
 /// How a run works.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +62,11 @@ pub struct Outcome {
     /// How many clips were to do, are in the cache, have failed.
     pub counts: Counts,
     /// What was made of each feature.
-    pub made: BTreeMap<FeatureKind, Made>,
+    pub made: BTreeMap<FeatureKind, Tally>,
     /// What failed.
     pub failed: Vec<Failed>,
     /// What is doubtful though it is there, by clip.
-    pub warned: Vec<(ClipId, String)>,
+    pub warned: Vec<Warned>,
     /// Each stage's work.
     pub stages: Vec<(Stage, Reading)>,
     /// What grouping by length has cost.

@@ -32,7 +32,7 @@ use crate::bundles;
 /// let settings = Settings { isolation: Default::default(), batch: 1, commit_every: 512, max_failures: Some(5.0) };
 /// let encoders = extractor.load(&plan)?;
 /// let outcome = extractor.run(&plan, &encoders, program, &settings, &false.into(), &affekt_core::Silent)?;
-/// println!("{} clips, {} failed", outcome.counts.done, outcome.counts.failed);
+/// println!("{} clips, {} failed", outcome.counts.committed, outcome.counts.failed);
 /// # Ok(())
 /// # }
 /// ```

@@ -3,8 +3,8 @@
 use affekt_core::Seconds;
 use affekt_media::{Error, MediaInfo, Track, Warning};
 
-/// Encoders end sound and picture this far apart, in seconds, without anybody noticing.
-const ENDS_EARLY: f64 = 0.5;
+/// Encoders end sound and picture this far apart, in seconds, without anybody noticing; annotators round as much.
+pub(crate) const ENDS_EARLY: f64 = 0.5;
 
 /// Why one stream is missing while the other is there.
 pub(crate) fn failed_stream(info: &MediaInfo, track: Track, error: &Error) -> String {

@@ -86,14 +86,15 @@ impl<'p> Cutters<'_, 'p> {
         for task in others {
             self.push(Item { task, media: None, cut: Cutting::Unneeded })?;
         }
-        match self.pool {
-            Some(pool) => layers(&recording.spans).iter().try_for_each(|layer| {
-                let tasks: Vec<&Task> =
-                    tasks.iter().copied().filter(|task| layer.contains(&task.index)).collect();
-                if tasks.is_empty() { Ok(()) } else { Pass::new(self, recording, layer, tasks).run(pool) }
-            }),
-            None => Ok(()),
+        let Some(pool) = self.pool else { return Ok(()) };
+        let tasks: BTreeMap<usize, &Task> = tasks.into_iter().map(|task| (task.index, task)).collect();
+        for layer in layers(&recording.spans) {
+            let pass = Pass::new(self, recording, &layer, &tasks);
+            if !pass.tasks.is_empty() {
+                pass.run(pool)?;
+            }
         }
+        Ok(())
     }
 
     fn push(&self, item: Item<'p>) -> Result<(), Closed> {
@@ -143,18 +144,17 @@ impl<'a, 'p> Pass<'a, 'p> {
         shared: &'a Cutters<'a, 'p>,
         recording: &Recording,
         layer: &[usize],
-        tasks: Vec<&'p Task>,
+        tasks: &BTreeMap<usize, &'p Task>,
     ) -> Self {
-        let faces = tasks.iter().any(|task| task.needs_faces());
-        let sound = tasks.iter().any(|task| task.needs_sound());
-        let place = |task: &Task| layer.iter().position(|index| *index == task.index);
+        let placed = layer.iter().enumerate();
         let tasks: BTreeMap<usize, &Task> =
-            tasks.into_iter().filter_map(|task| Some((place(task)?, task))).collect();
+            placed.filter_map(|(place, index)| Some((place, *tasks.get(index)?))).collect();
+        let faces = tasks.values().any(|task| task.needs_faces());
         let order = Order {
             media: recording.media.clone(),
             spans: layer.iter().map(|index| recording.spans[*index]).collect(),
             unwanted: (0..layer.len()).filter(|place| !tasks.contains_key(place)).collect(),
-            sound,
+            sound: tasks.values().any(|task| task.needs_sound()),
             faces: faces.then(|| shared.detector.clone()),
         };
         Self { shared, order, tasks, came: 0, media: None, blocked: Duration::ZERO }

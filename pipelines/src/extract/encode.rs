@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use affekt_cache::{Facts, Mask};
-use affekt_core::{ClipId, FeatureKind, RgbImage, SampleRate, Seconds, Span, Stage, Waveform};
+use affekt_core::{ClipId, FeatureKind, RgbImage, SampleRate, Span, Stage, Waveform};
 use affekt_faces::resize;
+use affekt_report::run::Failed;
 use candle_core::{DType, Device, Tensor};
 
 use super::batcher::{Batcher, Padding};
 use super::cutters::{Cutting, Item};
-use super::ledger::{Failed, Ledger};
+use super::ledger::Ledger;
 use super::plan::{Task, digest_of_words, is_heard};
 use super::queue::Queue;
 use crate::Error;
+use crate::cut::told::ENDS_EARLY;
 use crate::cut::{Cut, Part, Picture};
 use crate::features::audio::Voice;
 use crate::features::text;
@@ -20,9 +22,6 @@ use crate::networks::Encoders;
 
 /// Samples that the clips of a batch have on average, at most: 20 s. All hidden states of a batch are in memory at once.
 const MEAN_MOST: usize = 20 * 16_000;
-
-/// Less than this is missing at the end of many a recording: annotators round, and encoders end early.
-const SHORT: Seconds = Seconds(0.5);
 
 /// A clip on its way into the cache.
 pub struct Entry {
@@ -168,7 +167,7 @@ impl<'p> Encoding<'_, 'p> {
             }
         };
         draft.facts.seconds = span.duration();
-        draft.facts.warnings = warnings.into_iter().chain(cut_short(task.span, span)).collect();
+        draft.facts.warnings = warnings.into_iter().chain(missing(task.span, span)).collect();
         if draft.lacks(FeatureKind::Video) {
             self.ledger.stage(Stage::Video, 1, || self.look(&mut draft, picture));
         }
@@ -334,10 +333,9 @@ impl<'p> Encoding<'_, 'p> {
 }
 
 /// That much of the clip is missing, where it is.
-fn cut_short(asked: Span, found: Span) -> Option<String> {
+fn missing(asked: Span, found: Span) -> Option<String> {
     let (asked, found) = (asked.duration()?, found.duration()?);
-    let missing = Seconds(asked.0 - found.0);
-    (missing > SHORT).then(|| format!("only {found} of its {asked} are there"))
+    (asked.0 - found.0 > ENDS_EARLY).then(|| format!("only {found} of its {asked} are there"))
 }
 
 /// What is there of a part; else says in `draft` why `kind` is not.

@@ -7,9 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use affekt_core::{ClipId, Event, FeatureKind, Reporter, Seconds, Stage};
+use affekt_report::run::{Failed, Warned};
 
 use super::Error;
-use super::plan::{Plan, Task};
+use super::plan::{Plan, Tally, Task};
 
 /// Why a run has ended.
 #[derive(Debug)]
@@ -22,30 +23,6 @@ pub enum End {
     TooManyFailures,
     /// It cannot go on.
     Broken(Error),
-}
-
-/// A clip that failed, or some of whose features did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// The clip.
-    pub clip: ClipId,
-    /// The features that there are not, therefore.
-    pub features: Vec<FeatureKind>,
-    /// Where it went wrong.
-    pub stage: Stage,
-    /// Why.
-    pub reason: String,
-}
-
-/// What came of one feature in a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Made {
-    /// Clips whose feature is in the cache now.
-    pub done: usize,
-    /// Clips that have no such feature.
-    pub absent: usize,
-    /// Clips that failed.
-    pub failed: usize,
 }
 
 /// What one stage has done.
@@ -99,9 +76,9 @@ struct Book {
     media: f64,
     committed: usize,
     failed: Vec<Failed>,
-    warned: Vec<(ClipId, String)>,
+    warned: Vec<Warned>,
     clips_failed: BTreeSet<ClipId>,
-    made: BTreeMap<FeatureKind, Made>,
+    made: BTreeMap<FeatureKind, Tally>,
 }
 
 impl<'r> Ledger<'r> {
@@ -196,7 +173,7 @@ impl<'r> Ledger<'r> {
     /// Takes down something doubtful about a clip and tells of it.
     pub fn warn(&self, clip: &ClipId, warning: String) {
         self.reporter.report(&Event::Warned { clip: clip.clone(), warning: warning.clone() });
-        self.book().warned.push((clip.clone(), warning));
+        self.book().warned.push(Warned { clip: clip.clone(), warning });
     }
 
     /// Takes down that a clip of which there were `seconds` has gone to the writer: all networks are through with it.
@@ -217,14 +194,14 @@ impl<'r> Ledger<'r> {
     }
 
     /// Takes down what a shard has of a feature and tells of it.
-    pub fn shard(&self, feature: FeatureKind, made: Made, path: &Path) {
+    pub fn shard(&self, feature: FeatureKind, made: Tally, path: &Path) {
         let mut book = self.book();
         let sum = book.made.entry(feature).or_default();
         sum.done += made.done;
         sum.absent += made.absent;
         sum.failed += made.failed;
         drop(book);
-        let clips = made.done + made.absent + made.failed;
+        let clips = made.clips();
         self.reporter.report(&Event::Committed { feature, clips, shard: path.display().to_string() });
     }
 
@@ -236,8 +213,13 @@ impl<'r> Ledger<'r> {
     /// Clips that are committed, gone to the writer, failed, and all that there are to do.
     pub fn counts(&self) -> Counts {
         let book = self.book();
-        let (done, through, failed) = (book.committed, book.through, book.clips_failed.len());
-        Counts { done, through, failed, total: self.total, media: Seconds(book.media).rounded() }
+        Counts {
+            committed: book.committed,
+            through: book.through,
+            failed: book.clips_failed.len(),
+            total: self.total,
+            media: Seconds(book.media).rounded(),
+        }
     }
 
     /// The stages of this run, in the order of the data flow.
@@ -287,16 +269,16 @@ pub struct Closed {
     /// What failed.
     pub failed: Vec<Failed>,
     /// What is doubtful, by clip.
-    pub warned: Vec<(ClipId, String)>,
+    pub warned: Vec<Warned>,
     /// What was made of each feature.
-    pub made: BTreeMap<FeatureKind, Made>,
+    pub made: BTreeMap<FeatureKind, Tally>,
 }
 
 /// How many clips are how far.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Counts {
     /// In the cache.
-    pub done: usize,
+    pub committed: usize,
     /// At the writer, or further.
     pub through: usize,
     /// Failed, wholly or in part.

@@ -75,15 +75,22 @@ impl Recording {
     }
 }
 
-/// What the cache holds of one feature for the clips of this run, before it.
+/// Clips by what came of one feature of theirs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Clips whose feature is there.
+pub struct Tally {
+    /// The feature is there.
     pub done: usize,
-    /// Clips that have no such feature.
+    /// They have no such feature.
     pub absent: usize,
-    /// Clips that failed and are not tried again.
+    /// It failed.
     pub failed: usize,
+}
+
+impl Tally {
+    /// All of them.
+    pub fn clips(&self) -> usize {
+        self.done + self.absent + self.failed
+    }
 }
 
 /// The work of a run.
@@ -92,8 +99,8 @@ pub struct Plan {
     pub stores: Vec<Store>,
     /// The recordings with something to do, the longest first: a long one at the end would keep all but one worker idle.
     pub recordings: Vec<Recording>,
-    /// What is there already, by feature, in the order of `stores`.
-    pub held: Vec<Held>,
+    /// What the cache holds already and is not tried again, by feature, in the order of `stores`.
+    pub held: Vec<Tally>,
     /// Clips of the manifest.
     pub clips: usize,
     /// Clips that are not tried again though one of their features failed.
@@ -114,7 +121,7 @@ impl Plan {
     ) -> Result<Self, Error> {
         let stores = specs.iter().map(|spec| Store::open(cache, spec)).collect::<Result<Vec<_>, _>>()?;
         stores.iter().try_for_each(Store::check_writable)?;
-        let mut held = vec![Held::default(); stores.len()];
+        let mut held = vec![Tally::default(); stores.len()];
         let mut failed_before = Vec::new();
         let mut recordings: BTreeMap<&Path, Recording> = BTreeMap::new();
         for row in &manifest.rows {

@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
         let time = now.duration_since(*since).as_secs_f64().max(1e-9);
         let stages = readings.iter().zip(past).map(|((stage, reading), (_, past))| {
             let waiting = (self.waiting)(*stage);
-            stage_standing(*stage, reading, past, time * threads(*stage, self.workers), time, waiting)
+            stage_standing((*stage, reading), past, time, self.workers, waiting)
         });
         let stages: Vec<StageStanding> = stages.collect();
         let left = (counts.through >= FEW.min(counts.total))
@@ -72,7 +72,7 @@ impl<'a> Watch<'a> {
             elapsed: Seconds(elapsed).rounded(),
             total: counts.total,
             done: counts.through,
-            committed: counts.done,
+            committed: counts.committed,
             failed: counts.failed,
             limit: limit(&stages),
             left: left.map(|left| Seconds(left).rounded()),
@@ -81,25 +81,21 @@ impl<'a> Watch<'a> {
     }
 }
 
-fn threads(stage: Stage, workers: usize) -> f64 {
-    if stage == Stage::Decode { workers as f64 } else { 1.0 }
-}
-
-/// What a stage did between two readings, `time` seconds apart, in which its threads had `threads` seconds together.
+/// What a stage did between two readings, `time` seconds apart. Decoding has `workers` threads, every other stage one.
 fn stage_standing(
-    stage: Stage,
-    reading: &Reading,
+    (stage, reading): (Stage, &Reading),
     past: &Reading,
-    threads: f64,
     time: f64,
+    workers: usize,
     waiting: usize,
 ) -> StageStanding {
+    let threads = if stage == Stage::Decode { workers as f64 } else { 1.0 };
     StageStanding {
         stage,
         done: reading.done,
         total: reading.total,
         per_second: (reading.done - past.done) as f64 / time,
-        busy: ((reading.busy.0 - past.busy.0) / threads).clamp(0.0, 1.0),
+        busy: ((reading.busy.0 - past.busy.0) / (time * threads)).clamp(0.0, 1.0),
         waiting,
     }
 }
@@ -108,9 +104,8 @@ fn stage_standing(
 pub fn limit_of(readings: &[(Stage, Reading)], elapsed: Seconds, workers: usize) -> Option<Stage> {
     let time = elapsed.0.max(1e-9);
     let none = Reading::default();
-    let standing = |(stage, reading): &(Stage, Reading)| {
-        stage_standing(*stage, reading, &none, time * threads(*stage, workers), time, 0)
-    };
+    let standing =
+        |(stage, reading): &(Stage, Reading)| stage_standing((*stage, reading), &none, time, workers, 0);
     limit(&readings.iter().map(standing).collect::<Vec<_>>())
 }
 

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use affekt_cache::{Error as CacheError, ShardWriter, Store};
 use affekt_core::{ClipId, Stage};
+use affekt_report::run::Failed;
 
 use super::Error;
 use super::encode::{Entry, Made, Numbers};
-use super::ledger::{self, Failed, Ledger};
+use super::ledger::Ledger;
+use super::plan::Tally;
 use super::queue::{Next, Queue};
 
 /// Shards are committed when a feature has so many bytes.
@@ -34,7 +36,7 @@ pub struct Writing<'a> {
 /// A shard in the making, and what it has.
 struct Shard {
     writer: ShardWriter,
-    made: ledger::Made,
+    made: Tally,
 }
 
 impl<'a> Writing<'a> {
@@ -100,7 +102,7 @@ impl<'a> Writing<'a> {
 }
 
 fn new_shards(stores: &[Store]) -> Result<Vec<Shard>, Error> {
-    let shard = |store: &Store| Ok(Shard { writer: store.writer()?, made: ledger::Made::default() });
+    let shard = |store: &Store| Ok(Shard { writer: store.writer()?, made: Tally::default() });
     stores.iter().map(shard).collect()
 }
 

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Detector;
-use super::extract::{Feature, Store};
+use super::extract::Making;
 
 /// What `bench` measures.
 #[derive(Debug, Subcommand)]
@@ -26,30 +25,7 @@ pub struct BenchExtract {
     /// Folder of the dataset; of a manifest's media, where they do not lie beside it.
     #[arg(long, value_name = "DIR", requires = "dataset")]
     pub root: Option<PathBuf>,
-    /// Features to make; simulated brings speech with it.
-    #[arg(
-        long,
-        value_name = "FEATURE,..",
-        value_delimiter = ',',
-        default_value = "audio,speech,video,text,simulated"
-    )]
-    pub features: Vec<Feature>,
-    /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
-    #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
-    pub models: String,
-    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
-    #[arg(long, default_value = "auto")]
-    pub device: String,
-    /// How numbers are kept.
-    #[arg(long, value_name = "TYPE", default_value = "f32")]
-    pub store: Store,
-    /// Processes that decode and find faces [default: one a core].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub workers: Option<u16>,
-    /// Clips of similar length that WavLM hears at once [default: 1 on a CPU, 16 on a GPU].
-    #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub batch: Option<u16>,
-    /// Which detector.
+    /// Which features, and what makes them.
     #[command(flatten)]
-    pub detector: Detector,
+    pub making: Making,
 }

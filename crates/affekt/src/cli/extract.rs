@@ -4,9 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use affekt_core::FeatureKind;
+use affekt_pipelines::isolate;
+use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 use super::{Dataset, Detector};
+
+/// Clips that WavLM hears at once on a GPU, where nothing else is said.
+const GPU_BATCH: usize = 16;
 
 /// Flags of `extract`.
 #[derive(Debug, Args)]
@@ -17,6 +22,29 @@ pub struct Extract {
     /// Folder of the cache; made where it is missing. Running the same command again goes on where it ended.
     #[arg(long, value_name = "DIR")]
     pub cache: PathBuf,
+    /// Which features, and what makes them.
+    #[command(flatten)]
+    pub making: Making,
+    /// Only this share of the recordings, balanced by duration: the first of four machines takes 0/4, the last 3/4.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Share>,
+    /// End the run as soon as more than so many percent of its clips have failed.
+    #[arg(long, value_name = "PCT", value_parser = percent)]
+    pub max_failures: Option<f64>,
+    /// Take up again the clips that failed in earlier runs.
+    #[arg(long)]
+    pub retry_failed: bool,
+    /// Commit at least every so many clips: no more of them are lost with a crash.
+    #[arg(long, value_name = "CLIPS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
+    pub commit_every: u32,
+    /// A recording whose decoder gives no sign of life for so long has failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    pub time_limit: u32,
+}
+
+/// What features are made, and by what: the flags that `extract` and `bench extract` share.
+#[derive(Debug, Args)]
+pub struct Making {
     /// Features to make; simulated brings speech with it.
     #[arg(
         long,
@@ -34,30 +62,32 @@ pub struct Extract {
     /// How numbers are kept; part of each feature's recipe.
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub store: Store,
-    /// Only this share of the recordings, balanced by duration: the first of four machines takes 0/4, the last 3/4.
-    #[arg(long, value_name = "I/N")]
-    pub shard: Option<Share>,
-    /// End the run as soon as more than so many percent of its clips have failed.
-    #[arg(long, value_name = "PCT", value_parser = percent)]
-    pub max_failures: Option<f64>,
-    /// Take up again the clips that failed in earlier runs.
-    #[arg(long)]
-    pub retry_failed: bool,
     /// Processes that decode and find faces [default: one a core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
     /// Clips of similar length that WavLM hears at once [default: 1 on a CPU, 16 on a GPU].
     #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub batch: Option<u16>,
-    /// Commit at least every so many clips: no more of them are lost with a crash.
-    #[arg(long, value_name = "CLIPS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
-    pub commit_every: u32,
-    /// A recording whose decoder gives no sign of life for so long has failed.
-    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    pub time_limit: u32,
     /// Which detector.
     #[command(flatten)]
     pub detector: Detector,
+}
+
+impl Making {
+    /// The features by their kinds, as they are named.
+    pub fn kinds(&self) -> Vec<FeatureKind> {
+        self.features.iter().map(|feature| (*feature).into()).collect()
+    }
+
+    /// Processes that decode.
+    pub fn workers(&self) -> usize {
+        self.workers.map_or(isolate::Settings::default().workers, usize::from)
+    }
+
+    /// Clips that WavLM hears at once.
+    pub fn batch(&self, device: &Device) -> usize {
+        self.batch.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from)
+    }
 }
 
 /// A feature by name.

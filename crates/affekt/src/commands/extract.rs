@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use affekt::{Error, Extractor};
-use affekt_core::{Explain, FeatureKind, Seconds};
+use affekt_core::{Explain, Seconds};
 use affekt_pipelines::dataset::{Manifest, Severity, Source};
 use affekt_pipelines::extract::{Plan, Settings};
 use affekt_pipelines::isolate;
@@ -26,9 +26,6 @@ use crate::progress::Progress;
 
 /// Exit code of a run that was interrupted: that of a program killed by Ctrl-C.
 const INTERRUPTED: u8 = 130;
-
-/// Clips at once on a GPU, where nothing else is said.
-const GPU_BATCH: usize = 16;
 
 /// What `extract --json` tells at the end.
 #[derive(Serialize)]
@@ -143,14 +140,9 @@ fn manifest(flags: &cli::Extract, global: &Global) -> Result<Manifest, Error> {
 }
 
 fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
-    let mut features: Vec<FeatureKind> = flags.features.iter().map(|feature| (*feature).into()).collect();
-    if features.contains(&FeatureKind::Simulated) {
-        features.push(FeatureKind::Speech);
-    }
-    features.sort();
-    features.dedup();
-    let extractor = Extractor::open(&flags.models, &flags.device, &features, flags.store.name())?;
-    match flags.detector.yunet() {
+    let making = &flags.making;
+    let extractor = Extractor::open(&making.models, &making.device, &making.kinds(), making.store.name())?;
+    match making.detector.yunet() {
         Some((weights, namer)) => {
             extractor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))
         }
@@ -161,9 +153,8 @@ fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
 fn settings(flags: &cli::Extract, device: &Device) -> Settings {
     let default = isolate::Settings::default();
     let limit = Duration::from_secs(flags.time_limit.into());
-    let workers = flags.workers.map_or(default.workers, usize::from);
-    let batch = flags.batch.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from);
-    let isolation = isolate::Settings { workers, limit, ..default };
+    let isolation = isolate::Settings { workers: flags.making.workers(), limit, ..default };
+    let batch = flags.making.batch(device);
     Settings { isolation, batch, commit_every: flags.commit_every as usize, max_failures: flags.max_failures }
 }
 
@@ -206,7 +197,7 @@ impl Run {
         let outcome = outcome.map_err(refusal)?;
         self.worked = outcome.elapsed;
         self.record.seconds.start = Seconds(self.started.elapsed().as_secs_f64() - self.worked.0).rounded();
-        record::end(&mut self.record, outcome);
+        record::end(&mut self.record, outcome, &self.plan);
         Ok(self.code(before))
     }
 

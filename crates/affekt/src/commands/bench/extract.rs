@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use affekt::bundles;
-use affekt_core::{Explain, FeatureKind};
+use affekt_core::{Explain, FeatureKind, FeatureSpec};
 use affekt_pipelines::bench::report::Machine;
 use affekt_pipelines::bench::{Clips, Error, Report, Tree, stages, whole};
 use affekt_pipelines::cut::Detector;
@@ -14,9 +14,8 @@ use affekt_pipelines::dataset::{Manifest, Source};
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::isolate::{Pool, Program};
 use affekt_pipelines::networks::Encoders;
-use affekt_pipelines::recipe::Recipes;
-use affekt_pipelines::recipe::specs;
-use affekt_pipelines::{Error as PipelineError, device, isolate};
+use affekt_pipelines::recipe::{Recipes, specs};
+use affekt_pipelines::{Error as PipelineError, device};
 use affekt_report::Failure;
 use affekt_weights::Bundle;
 use candle_core::Device;
@@ -30,9 +29,6 @@ use crate::progress::Progress;
 /// The film that generated recordings show, and what is said in it.
 const SAMPLE: &[u8] = include_bytes!("../../../../../models/tiny/sample.mp4");
 const WORDS: &str = include_str!("../../../../../models/tiny/sample.txt");
-
-/// Clips that WavLM hears at once on a GPU, as in `extract`.
-const GPU_BATCH: usize = 16;
 
 /// Runs the command: exit 0 where everything was measured, 1 where not.
 pub fn run(flags: &cli::BenchExtract, global: &Global) -> ExitCode {
@@ -53,12 +49,17 @@ type Refusal = Box<dyn Explain>;
 struct Parts {
     bundle: Bundle,
     device: Device,
-    features: Vec<FeatureKind>,
+    specs: Vec<FeatureSpec>,
     detector: Detector,
-    crops: Vec<String>,
     program: Program,
-    workers: usize,
     batch: usize,
+}
+
+impl Parts {
+    /// The features to make.
+    fn kinds(&self) -> Vec<FeatureKind> {
+        self.specs.iter().map(|spec| spec.kind).collect()
+    }
 }
 
 fn measure(flags: &cli::BenchExtract, global: &Global) -> Result<Report, Refusal> {
@@ -76,10 +77,10 @@ fn measure(flags: &cli::BenchExtract, global: &Global) -> Result<Report, Refusal
     let whole = whole::measure(&clips, &extract, folder.path()).map_err(refusal)?;
     let machine = Machine {
         cores: std::thread::available_parallelism().map_or(1, usize::from),
-        device: if parts.device.is_cpu() { "cpu".into() } else { flags.device.clone() },
+        device: device::name(&parts.device),
         bundle: parts.bundle.name().to_owned(),
     };
-    Ok(Report::new(machine, parts.features, &clips, generated, &measured, &whole))
+    Ok(Report::new(machine, parts.kinds(), &clips, generated, &measured, &whole))
 }
 
 fn refusal(error: impl Explain + 'static) -> Refusal {
@@ -87,26 +88,20 @@ fn refusal(error: impl Explain + 'static) -> Refusal {
 }
 
 fn parts(flags: &cli::BenchExtract) -> Result<Parts, PipelineError> {
-    let device = device::named(&flags.device)?;
-    let bundle = bundles::open(&flags.models)?;
+    let making = &flags.making;
+    let device = device::named(&making.device)?;
+    let bundle = bundles::open(&making.models)?;
     let recipes = Recipes::of(&bundle)?;
-    let finder = match flags.detector.yunet() {
+    let finder = match making.detector.yunet() {
         Some((weights, namer)) => {
             Finder::by(&weights, &recipes).map_err(|source| PipelineError::named_by(namer, source))?
         }
         None => Finder::of(&bundle, &recipes)?,
     };
-    let mut features: Vec<FeatureKind> = flags.features.iter().map(|feature| (*feature).into()).collect();
-    if features.contains(&FeatureKind::Simulated) {
-        features.push(FeatureKind::Speech);
-    }
-    features.sort();
-    features.dedup();
+    let specs = specs(&bundle, &making.kinds(), &finder.words(), making.store.name())?;
     let program = worker::program().map_err(PipelineError::from)?;
-    let workers = flags.workers.map_or(isolate::Settings::default().workers, usize::from);
-    let batch = flags.batch.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from);
-    let (detector, crops) = (finder.order(), finder.words());
-    Ok(Parts { bundle, device, features, detector, crops, program, workers, batch })
+    let (batch, detector) = (making.batch(&device), finder.order());
+    Ok(Parts { bundle, device, specs, detector, program, batch })
 }
 
 /// The clips, and how they were made where they are generated.
@@ -137,14 +132,13 @@ fn stages_alone(
     folder: &Path,
     progress: &Progress,
 ) -> Result<stages::Stages, Error> {
-    let encoders = Encoders::load(&parts.bundle, &parts.features, &parts.device)?;
-    let specs = specs(&parts.bundle, &parts.features, &parts.crops, flags.store.name())?;
+    let encoders = Encoders::load(&parts.bundle, &parts.kinds(), &parts.device)?;
     let means = stages::Means {
         encoders: &encoders,
-        specs: &specs,
+        specs: &parts.specs,
         detector: &parts.detector,
         program: &parts.program,
-        workers: parts.workers,
+        workers: flags.making.workers(),
         batch: parts.batch,
         cache: &folder.join("stages"),
     };
@@ -153,20 +147,21 @@ fn stages_alone(
 
 /// `affekt extract` with the same flags.
 fn command(flags: &cli::BenchExtract, parts: &Parts) -> Program {
-    let features: Vec<&str> = parts.features.iter().map(|feature| feature.name()).collect();
+    let making = &flags.making;
+    let features: Vec<&str> = parts.specs.iter().map(|spec| spec.kind.name()).collect();
     let mut arguments: Vec<OsString> = vec!["extract".into()];
     let texts = [
         ("--features", features.join(",")),
-        ("--models", flags.models.clone()),
-        ("--device", flags.device.clone()),
-        ("--store", flags.store.name().to_owned()),
-        ("--workers", parts.workers.to_string()),
+        ("--models", making.models.clone()),
+        ("--device", making.device.clone()),
+        ("--store", making.store.name().to_owned()),
+        ("--workers", making.workers().to_string()),
         ("--batch", parts.batch.to_string()),
     ];
     for (flag, value) in texts {
         arguments.extend([flag.into(), value.into()]);
     }
-    if let Some((weights, _)) = flags.detector.yunet() {
+    if let Some((weights, _)) = making.detector.yunet() {
         arguments.extend(["--yunet".into(), weights.into()]);
     }
     Program { path: parts.program.path.clone(), arguments }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use affekt::{Error, Extractor};
 use affekt_core::Seconds;
+use affekt_pipelines::device;
 use affekt_pipelines::extract::ledger::Reading;
 use affekt_pipelines::extract::{End, Outcome, Plan, Settings};
-use affekt_report::run::{Bundle, Clips, Counts, Ending, Failed, RunRecord, Times, Warned, Work};
-use candle_core::{Device, DeviceLocation};
+use affekt_report::run::{Bundle, Clips, Counts, Ending, RunRecord, Times, Work};
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -26,18 +26,16 @@ pub fn begun(
     let networks: BTreeSet<&str> = specs.iter().map(|spec| spec.encoder.as_str()).collect();
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
-    let held = plan.held.iter().zip(&specs).map(|(held, spec)| {
-        let skipped = held.done + held.absent + held.failed;
-        (spec.kind, Counts { skipped, ..Counts::default() })
-    });
+    let held = plan.held.iter().zip(&specs);
+    let held = held.map(|(held, spec)| (spec.kind, Counts { skipped: held.clips(), ..Counts::default() }));
     let config = json!({
         "dataset": flags.dataset.name,
         "root": flags.dataset.root,
         "labels": flags.dataset.labels,
         "cache": flags.cache,
         "features": specs.iter().map(|spec| spec.kind.name()).collect::<Vec<_>>(),
-        "models": flags.models,
-        "store": flags.store.name(),
+        "models": flags.making.models,
+        "store": flags.making.store.name(),
         "shard": flags.shard.map(|share| format!("{}/{}", share.index, share.count)),
         "max_failures": settings.max_failures,
         "retry_failed": flags.retry_failed,
@@ -46,7 +44,7 @@ pub fn begun(
         "worker_memory_bytes": settings.isolation.memory,
         "batch": settings.batch,
         "commit_every": settings.commit_every,
-        "yunet": flags.detector.yunet().map(|(weights, _)| weights),
+        "yunet": flags.making.detector.yunet().map(|(weights, _)| weights),
     });
     Ok(RunRecord {
         affekt: env!("CARGO_PKG_VERSION").into(),
@@ -55,7 +53,7 @@ pub fn begun(
         ended: None,
         ended_by: Ending::Running,
         host: host::host(),
-        device: device_name(extractor.device()),
+        device: device::name(extractor.device()),
         config,
         bundle: Bundle { name: bundle.name().into(), files },
         counts: held.collect(),
@@ -72,22 +70,14 @@ pub fn begun(
     })
 }
 
-fn device_name(device: &Device) -> String {
-    match device.location() {
-        DeviceLocation::Cpu => "cpu".into(),
-        DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
-        DeviceLocation::Metal { gpu_id } => format!("metal:{gpu_id}"),
-    }
-}
-
-/// Puts down what came of the run.
-pub fn end(record: &mut RunRecord, outcome: Outcome) {
+/// Puts down what came of the run of `plan`.
+pub fn end(record: &mut RunRecord, outcome: Outcome, plan: &Plan) {
     let Outcome { end, counts, made, failed, warned, stages, padding, limit, .. } = outcome;
     for (kind, made) in made {
         let counts = record.counts.entry(kind).or_default();
         (counts.done, counts.absent, counts.failed) = (made.done, made.absent, made.failed);
     }
-    record.clips = Clips { total: counts.total, done: counts.done, failed: counts.failed };
+    record.clips = Clips { total: counts.total, done: counts.committed, failed: counts.failed };
     let work = |read: Reading| Work {
         busy_s: read.busy.rounded(),
         cpu_s: read.cpu,
@@ -95,19 +85,11 @@ pub fn end(record: &mut RunRecord, outcome: Outcome) {
         per_second: if read.busy > Seconds::ZERO { read.clips as f64 / read.busy.0 } else { 0.0 },
     };
     record.stages = stages.into_iter().map(|(stage, read)| (stage, work(read))).collect();
-    record.warnings = warned.into_iter().map(|(clip, warning)| Warned { clip, warning }).collect();
+    record.warnings = warned;
     record.limit = limit;
     record.padding_waste = (padding.computed > 0).then(|| padding.waste());
     record.seconds.media = counts.media;
-    record.failures = failed
-        .into_iter()
-        .map(|failed| Failed {
-            clip: failed.clip,
-            features: failed.features,
-            stage: failed.stage,
-            reason: failed.reason,
-        })
-        .collect();
+    record.failures = failed;
     (record.ended_by, record.message) = match end {
         End::Finished => (Ending::Finished, None),
         End::Interrupted => (
@@ -115,10 +97,11 @@ pub fn end(record: &mut RunRecord, outcome: Outcome) {
             Some("what is done is in the cache; the same command goes on from there".into()),
         ),
         End::TooManyFailures => {
-            let percent = 100.0 * counts.failed as f64 / counts.total.max(1) as f64;
-            let (failed, total) = (counts.failed, counts.total);
+            // Of all clips, those of earlier runs included: what the bound is on.
+            let (failed, all) = (plan.failed_before.len() + counts.failed, plan.clips);
+            let percent = 100.0 * failed as f64 / all.max(1) as f64;
             let message = format!(
-                "{failed} of {total} clips have failed, {percent:.1}%, more than --max-failures allows; what is done is \
+                "{failed} of {all} clips have failed, {percent:.1}%, more than --max-failures allows; what is done is \
                  in the cache, and the same command goes on from there, with --retry-failed from the failed ones too"
             );
             (Ending::Stopped, Some(message))
