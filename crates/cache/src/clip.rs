@@ -1,6 +1,6 @@
 //! What a shard tells of each clip.
 
-use affekt_core::{ClipId, Digest, Seconds, Span};
+use affekt_core::{ClipId, Digest, Seconds, Span, TextSource};
 use serde::{Deserialize, Serialize};
 
 /// The row of one clip in a shard's header.
@@ -36,9 +36,16 @@ pub struct Facts {
     /// For simulated text: the words that were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hypothesis: Option<String>,
-    /// For simulated text: the score of the hypothesis, its log-probability over its length.
+    /// For simulated text: the score of the hypothesis, its log-probability over its length; for recognised text: the mean
+    /// log-probability of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
+    /// For text: the words that were read; for simulated text: the transcript that the hypothesis was held against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transcript: Option<String>,
+    /// For text: where the words came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_source: Option<TextSource>,
     /// For text: digest of the words, as UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Digest>,
@@ -48,6 +55,18 @@ pub struct Facts {
     /// For simulated text: whether the generation ended in a loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looped: Option<bool>,
+    /// For simulated text: whether it refuses to transcribe instead of transcribing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<bool>,
+    /// For simulated text: whether the limit of tokens ended it rather than the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capped: Option<bool>,
+    /// For simulated text: word errors of the hypothesis over the words of the transcript; more than 1 where there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wer: Option<f64>,
+    /// The same for characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cer: Option<f64>,
 }
 
 /// What came of a clip. Failures are kept too, with their reason, so that they need not be met twice.

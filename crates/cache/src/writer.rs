@@ -129,11 +129,12 @@ impl ShardWriter {
 /// Why a row may not stand in a header.
 fn objection(facts: &Facts, status: &Status) -> Option<String> {
     let times = [facts.span.map(|span| span.start), facts.span.and_then(|span| span.end), facts.seconds];
-    let mut numbers = times.into_iter().flatten().map(|time| time.0).chain(facts.score);
+    let mut numbers =
+        times.into_iter().flatten().map(|time| time.0).chain(facts.score).chain(facts.wer).chain(facts.cer);
     match (status, &facts.face_mask) {
         // JSON has no such numbers: they would come back as none at all.
         _ if numbers.any(|number| !number.is_finite()) => {
-            Some("a time or the score is a NaN or an infinity".to_owned())
+            Some("a time, the score or an error rate is a NaN or an infinity".to_owned())
         }
         (Status::Done { rows, .. }, Some(mask)) if mask.0.len() != *rows => {
             Some(format!("its face mask has {} flags for {rows} rows", mask.0.len()))

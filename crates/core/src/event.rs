@@ -20,6 +20,8 @@ pub enum Stage {
     Audio,
     /// Crops to MANet embeddings.
     Video,
+    /// Waveform to recognised words.
+    Recognise,
     /// Transcript to LLM hidden states.
     Text,
     /// Speech to simulated text: projector and generation.
@@ -42,6 +44,7 @@ impl Stage {
             Self::Faces => "faces",
             Self::Audio => "audio",
             Self::Video => "video",
+            Self::Recognise => "recognise",
             Self::Text => "text",
             Self::Simulate => "simulate",
             Self::Fuse => "fuse",

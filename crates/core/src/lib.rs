@@ -6,7 +6,7 @@
 //! | [`clip`] | [`ClipId`], [`Span`] |
 //! | [`waveform`] | [`Waveform`] |
 //! | [`frame`] | [`Frame`], [`RgbImage`] |
-//! | [`modality`] | [`Modality`] |
+//! | [`modality`] | [`Modality`], [`TextSource`] |
 //! | [`feature`] | [`FeatureKind`], [`LayerRule`], [`FeatureSpec`] |
 //! | [`digest`] | [`Digest`] (SHA-256) |
 //! | [`event`] | [`Reporter`], [`Event`], [`Stage`], [`Standing`] |
@@ -28,6 +28,6 @@ pub use error::{ErrorKind, Explain};
 pub use event::{Event, Reporter, Silent, Stage, StageStanding, Standing};
 pub use feature::{FeatureKind, FeatureSpec, LayerRule};
 pub use frame::{Frame, RgbImage};
-pub use modality::Modality;
+pub use modality::{Modality, TextSource};
 pub use units::{SampleRate, Seconds};
 pub use waveform::Waveform;

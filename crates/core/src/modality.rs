@@ -1,4 +1,4 @@
-//! The three ways a person shows sentiment.
+//! The three ways a person shows sentiment, and where their words come from.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,4 +26,14 @@ impl Modality {
             Self::Video => "video",
         }
     }
+}
+
+/// Where a text came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TextSource {
+    /// It was given.
+    Transcript,
+    /// A recogniser heard it.
+    Asr,
 }

@@ -1,6 +1,6 @@
 //! The result of the main job.
 
-use affekt_core::{Seconds, Stage};
+use affekt_core::{Seconds, Stage, TextSource};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -65,16 +65,6 @@ impl Label {
             Self::Positive => "positive",
         }
     }
-}
-
-/// Where the text of the complete flow came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TextSource {
-    /// The user gave it.
-    Transcript,
-    /// A recogniser heard it.
-    Asr,
 }
 
 /// Valence by flow.

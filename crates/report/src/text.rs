@@ -1,8 +1,9 @@
 //! Results as blocks for people.
 
+use affekt_core::TextSource;
 use std::fmt::Write;
 
-use crate::prediction::{Label, Prediction, Shares, TextSource, Window};
+use crate::prediction::{Label, Prediction, Shares, Window};
 use crate::{Failure, failure};
 
 /// Letters of the simulated text that are shown.

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use affekt_core::{Event, Reporter, Seconds, Span, Stage};
+use affekt_core::{Event, Reporter, Seconds, Span, Stage, TextSource};
 use affekt_media::probe;
-use affekt_report::prediction::{Label, TextSource};
+use affekt_report::prediction::Label;
 use affekt_report::{Exhibit, Prediction};
 
 use super::clock::{Clock, Meter};

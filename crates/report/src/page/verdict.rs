@@ -3,8 +3,9 @@
 use super::markup::Markup;
 use super::number::{Pc, Px, signed, whole};
 use super::{Place, axis, file_name, plot};
-use crate::prediction::{Label, TextSource};
+use crate::prediction::Label;
 use crate::{Exhibit, Prediction};
+use affekt_core::TextSource;
 
 /// Ends of the label scale.
 const SCALE: f64 = 3.0;

@@ -6,8 +6,8 @@ use super::markup::Markup;
 use super::number::{counted, percent, signed};
 use super::section;
 use crate::exhibit::Words;
-use crate::prediction::TextSource;
 use crate::{Exhibit, Prediction};
+use affekt_core::TextSource;
 
 /// Rows, or words, beyond which the block scrolls.
 const MOST_ROWS: usize = 8;

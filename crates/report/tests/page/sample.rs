@@ -1,11 +1,9 @@
 //! Made-up results of every kind.
 
-use affekt_core::{Digest, ErrorKind, FeatureKind, FeatureSpec, LayerRule, Seconds, Span, Stage};
+use affekt_core::{Digest, ErrorKind, FeatureKind, FeatureSpec, LayerRule, Seconds, Span, Stage, TextSource};
 use affekt_report::exhibit::{Envelope, Picture, Views, Weights, Words};
 use affekt_report::failure::Reason;
-use affekt_report::prediction::{
-    Attention, Audio, Faces, Label, Shares, Simulated, TextSource, Timing, Valence, Window,
-};
+use affekt_report::prediction::{Attention, Audio, Faces, Label, Shares, Simulated, Timing, Valence, Window};
 use affekt_report::{Entry, Exhibit, Failure, Page, Prediction};
 
 /// Text that breaks whatever does not escape it.
