@@ -6,7 +6,8 @@ Seed:       1 for every network
 
 The weights are drawn, not trained: they exercise every stage and mean nothing. Shapes follow the published networks:
 six WavLM layers (so that entry -5 exists), four Llama layers (so that -4..-1 does), MANet and SDUMC at an eighth and a
-quarter of their width. MANet and SDUMC come from the reference modules beside their golden files.
+quarter of their width. MANet and SDUMC come from the reference modules beside their golden files. Whisper hears 30 s in
+windows of 1500 positions and writes timestamps, as every Whisper does; its width is 16.
 """
 
 import hashlib
@@ -16,11 +17,14 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, WavLMConfig, WavLMModel
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import (
+    LlamaConfig, LlamaForCausalLM, WavLMConfig, WavLMModel, WhisperConfig, WhisperForConditionalGeneration,
+)  # fmt: skip
 
 HERE = Path(__file__).resolve().parent
 SEED = 1
+WHISPER_SEED = 1  # one with which the sample is a few short sentences
 WIDTH = 64  # of WavLM, Llama and SDUMC's frames
 FACE_WIDTH = 8  # MANet's first channels; its embedding is 16 times as wide
 LICENCE = "MIT OR Apache-2.0"
@@ -99,6 +103,41 @@ def sdumc():
     return network.state_dict(), cfg
 
 
+def whisper_tokenizer():
+    """A byte-level vocabulary as Whisper's: text, special tokens, 1501 timestamps."""
+    result = Tokenizer(models.BPE())
+    result.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    result.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False, min_frequency=2)
+    result.train_from_iterator(WORDS.splitlines(), trainer)
+    special = ["endoftext", "startoftranscript", "en", "de", "es", "fr", "zh", "translate", "transcribe", "startoflm",
+               "startofprev", "nospeech", "notimestamps"]  # fmt: skip
+    result.add_special_tokens([f"<|{name}|>" for name in special])
+    times = [f"<|{step / 50:.2f}|>" for step in range(1501)]
+    result.add_tokens([AddedToken(time, special=False, normalized=False) for time in times])
+    return result
+
+
+def whisper(words):
+    """Random in every weight as in the golden files, so that words, times and ends are all written."""
+    end, start, first = (words.token_to_id(f"<|{name}|>") for name in ("endoftext", "startoftranscript", "0.00"))
+    # What is not made of letters, as the published networks do not write symbols.
+    unsayable = [id for token, id in words.get_vocab(with_added_tokens=False).items()
+                 if not token.removeprefix("Ġ").isascii() or not token.removeprefix("Ġ").isalpha()]  # fmt: skip
+    cfg = WhisperConfig(
+        vocab_size=words.get_vocab_size(), d_model=16, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=64,
+        decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=64, max_target_positions=64,
+        suppress_tokens=sorted(unsayable), begin_suppress_tokens=[end], bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
+    )  # fmt: skip
+    module = reference("whisper")
+    module.END, module.FIRST_TIMESTAMP = end, first
+    network = seeded(lambda: WhisperForConditionalGeneration(cfg))
+    module.randomise(network, torch.Generator().manual_seed(WHISPER_SEED))
+    weights = {name: value for name, value in network.state_dict().items() if name != "proj_out.weight"}
+    return weights, cfg.to_diff_dict()
+
+
 def tokenizer():
     """SentencePiece's way of writing Llama's vocabularies, at a tiny size: pieces with a word mark, bytes for the rest."""
     trained = Tokenizer(models.BPE())
@@ -145,8 +184,8 @@ def manifest(networks):
     for network in networks:
         lines += ["", f"[networks.{network}]"]
         lines += [f'config = "{network}/config.json"', f'weights = "{network}/model.safetensors"']
-        if network == "llama":
-            lines.append('tokenizer = "llama/tokenizer.json"')
+        if network in ("llama", "whisper"):
+            lines.append(f'tokenizer = "{network}/tokenizer.json"')
     lines.append(RECIPES)
     for path in sorted(path for network in networks for path in (HERE / network).iterdir()):
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -193,9 +232,12 @@ def main():
     torch.set_num_threads(1)
     words, vocab = tokenizer()
     parts = {"wavlm": wavlm(), "manet": manet(), "llama": llama(vocab), "slam": slam(), "sdumc": sdumc()}
+    spoken = whisper_tokenizer()
+    parts["whisper"] = whisper(spoken)
     for network, (weights, config) in parts.items():
         write(network, weights, config)
     words.save(str(HERE / "llama" / "tokenizer.json"))
+    spoken.save(str(HERE / "whisper" / "tokenizer.json"), pretty=False)
     (HERE / "bundle.toml").write_text(manifest(parts))
 
 

@@ -143,6 +143,11 @@ pub struct Source<'p> {
 }
 
 impl Manifest {
+    /// Of clips that are known already, each with an id of its own.
+    pub fn of(rows: Vec<Row>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+
     /// Refuses a manifest of which single rows or transcripts could not be understood.
     ///
     /// # Errors

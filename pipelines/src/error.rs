@@ -9,6 +9,7 @@ use affekt_nn::finite::NotFinite;
 use crate::dataset;
 #[cfg(feature = "media")]
 use crate::isolate;
+use crate::tokenizer::Mismatch;
 
 /// Errors of the flows: those of the stages, passed on, and a few of their own.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,15 @@ pub enum Error {
     /// Of fusion.
     #[error(transparent)]
     Sdumc(affekt_sdumc::Error),
+    /// Of the network that recognises words, its vocabulary or its language.
+    #[error(transparent)]
+    Whisper(affekt_whisper::Error),
+    /// A bundle without a network that recognises words.
+    #[error("bundle {bundle} has no network whisper, which recognises words")]
+    NoRecogniser {
+        /// The bundle, as commands name it.
+        bundle: String,
+    },
     /// Of the choice of hidden states.
     #[error(transparent)]
     Layers(#[from] BadLayerRule),
@@ -112,6 +122,9 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// Of a tokenizer that is not the language model's.
+    #[error(transparent)]
+    Mismatch(#[from] Mismatch),
     /// Words that cannot be used.
     #[error("the transcript {name:?} cannot be used: {reason}")]
     Transcript {
@@ -119,6 +132,12 @@ pub enum Error {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// A recording whose words are asked for, without a sound track.
+    #[error("{path}: there is no sound track, and so no words to recognise", path = path.display())]
+    NoSound {
+        /// The file.
+        path: PathBuf,
     },
     /// Neither voice, nor face, nor words.
     #[error("{path}: there is nothing to judge: no voice, no face and no words", path = path.display())]
@@ -176,6 +195,15 @@ impl From<affekt_sdumc::Error> for Error {
     }
 }
 
+impl From<affekt_whisper::Error> for Error {
+    fn from(error: affekt_whisper::Error) -> Self {
+        match error {
+            affekt_whisper::Error::Tensor(error) => error.into(),
+            error => Self::Whisper(error),
+        }
+    }
+}
+
 impl Error {
     /// The error, with the flag or variable that brought it.
     pub fn named_by(name: &'static str, source: impl Into<Self>) -> Self {
@@ -200,7 +228,9 @@ impl Error {
             Self::Manet(error) => error,
             Self::Llama(error) => error,
             Self::Generate(error) => error,
+            Self::Mismatch(error) => error,
             Self::Sdumc(error) => error,
+            Self::Whisper(error) => error,
             Self::Named { source, .. } => &**source,
             _ => return None,
         })
@@ -216,6 +246,8 @@ impl Explain for Error {
             Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => {
                 ErrorKind::BadModel
             }
+            Self::NoRecogniser { .. } => ErrorKind::BadModel,
+            Self::NoSound { .. } => ErrorKind::NoStreams,
             Self::Transcript { .. } => ErrorKind::BadTranscript,
             Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
             other => other.inner().map_or(ErrorKind::Internal, Explain::kind),
@@ -229,7 +261,14 @@ impl Explain for Error {
                 "give seconds from the start of the recording, the start before the end: --start 12.5 --end 20".into()
             }
             Self::Setting { name, .. } if name == "--transcript" => {
-                "write one file for each recording into a folder, and give @FOLDER".into()
+                "write one file for each recording into a folder, and give @FOLDER; or auto, to have the words recognised"
+                    .into()
+            }
+            Self::Setting { name, .. } if name == "--language" => {
+                "a transcript that is given needs no language: leave --language out, or ask for --transcript auto".into()
+            }
+            Self::Setting { name, .. } if name == "--format" => {
+                "`--format srt > words.srt` for one recording, `--out FOLDER` for any number".into()
             }
             Self::Setting { name, .. } if ["--dataset", "--labels"].contains(&name.as_str()) => {
                 "`affekt inventory` holds the media, the transcripts and the labels against each other".into()
@@ -237,10 +276,15 @@ impl Explain for Error {
             Self::Setting { name, .. } if name == "--report" => {
                 "name the page first, such as --report page.html, and the recordings after it".into()
             }
-            Self::Transcript { name, .. } if name == "auto" => "give the words, or @FILE".into(),
             Self::Transcript { .. } => {
                 "give the words themselves, or @FILE with UTF-8 text, SRT, WebVTT or MOSEI lines".into()
             }
+            Self::NoRecogniser { .. } => {
+                "name another bundle with --models, or give this one a Whisper: list its files in bundle.toml under \
+                 [networks.whisper] and bring them with `affekt models import BUNDLE whisper PATH`"
+                    .into()
+            }
+            Self::NoSound { .. } => "give a recording with sound".into(),
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
             Self::NoFusion(error) => {
                 let bring = error.hint().unwrap_or_default();

@@ -5,11 +5,15 @@
 //! | [`features`] | from waveform, faces, words and speech to the features of the fusion model |
 //! | [`recipe`] | how a bundle wants each feature made |
 //! | [`networks`] | a bundle's networks, loaded on a device |
+//! | [`batch`] | what every batch run does, whatever it makes |
 //! | [`dataset`] | the clips of a dataset: manifests, labels, splits, shards; held against each other |
 //! | [`tokenizer`] | from words to token ids and back |
 //! | [`transcript`] | words from the command line or a file, for a span of time |
+//! | [`recognise`] | the words that a voice says |
+//! | [`simulate`] | simulated text, from cached speech |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
 //! | `predict` | a media file in, its valence out (feature `media`) |
+//! | `transcribe` | a media file in, its words out (feature `media`) |
 //! | `bench` | how fast this machine extracts, and what limits it (feature `media`) |
 //! | `cut` | the clips of one recording, from one pass over it (feature `media`) |
 //! | `extract` | the clips of a dataset to features in a cache (feature `media`) |
@@ -18,6 +22,7 @@
 //! | [`device`] | `auto`, `cpu`, `cuda:1` |
 //! | [`error`] | [`Error`] |
 
+pub mod batch;
 #[cfg(feature = "media")]
 pub mod bench;
 #[cfg(feature = "media")]
@@ -36,7 +41,11 @@ pub mod networks;
 #[cfg(feature = "media")]
 pub mod predict;
 pub mod recipe;
+pub mod recognise;
+pub mod simulate;
 pub mod tokenizer;
+#[cfg(feature = "media")]
+pub mod transcribe;
 pub mod transcript;
 pub mod windows;
 

@@ -19,6 +19,7 @@ use candle_core::Device;
 use crate::Error;
 use crate::features::{audio, simulated, text, video};
 use crate::recipe::{KINDS, Recipes, specs};
+use crate::recognise::Recogniser;
 pub use build::Form;
 pub(crate) use build::{Source, llama_config, manet_config, wavlm_config};
 pub use encoders::Encoders;
@@ -28,6 +29,9 @@ pub use language::LanguageModel;
 const FUSION: &str = "sdumc";
 /// The name of the face detector in a bundle that has one.
 pub(crate) const DETECTOR: &str = "yunet";
+
+/// The name of the network that recognises words in a bundle that has one.
+pub(crate) const RECOGNISER: &str = "whisper";
 
 /// Everything that turns a clip into a valence.
 pub struct Networks {
@@ -47,6 +51,8 @@ pub struct Networks {
     pub simulator: simulated::Encoder,
     /// Fusion model.
     pub sdumc: Sdumc,
+    /// What recognises words, once it is asked for.
+    pub recogniser: Option<Recogniser>,
     /// What finds faces.
     #[cfg(feature = "media")]
     pub finder: crate::finder::Finder,
@@ -77,6 +83,7 @@ impl Networks {
             words,
             simulator,
             sdumc,
+            recogniser: None,
             #[cfg(feature = "media")]
             finder,
         })
@@ -86,6 +93,7 @@ impl Networks {
     pub fn names(&self) -> Vec<&str> {
         let mut names = encoders::needed(&self.recipes, &KINDS);
         names.push(FUSION);
+        names.extend(self.recogniser.as_ref().map(|_| RECOGNISER));
         #[cfg(feature = "media")]
         if self.finder.is_of_bundle() {
             names.push(DETECTOR);
@@ -100,7 +108,7 @@ impl Networks {
         // Without media nothing finds faces here; what the bundle prefers stands for it.
         #[cfg(not(feature = "media"))]
         let crops = self.recipes.video.faces[0].clone();
-        specs(&self.bundle, &KINDS, &crops, "f32")
+        specs(&self.bundle, &self.recipes, &KINDS, &crops, "f32")
     }
 }
 
@@ -121,6 +129,8 @@ pub fn check(bundle: &Bundle, network: &str, weights: &Form) -> Result<(), Error
         source.projector().map(|_| ())
     } else if network == FUSION {
         source.sdumc().map(|_| ())
+    } else if network == RECOGNISER {
+        source.whisper().map(|_| ())
     } else if network == DETECTOR {
         detector(source.checkpoint()?)
     } else {

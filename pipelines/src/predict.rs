@@ -17,10 +17,11 @@ mod exhibit;
 pub mod flow;
 mod fusion;
 mod judge;
-mod recording;
+pub(crate) mod recording;
 mod sampler;
 mod tally;
 mod watch;
 mod words;
 
 pub use flow::{Request, examine, predict};
+pub use words::Words;

@@ -2,19 +2,20 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | `prompt` | [`Prompt`]: what the language model is asked to do |
 //! | `spec` | [`specs()`]: what a cache keeps features under, known before any weights are loaded |
 
+mod prompt;
 mod spec;
 
-use std::str::FromStr;
-
-use affekt_core::{FeatureKind, LayerRule};
+use affekt_core::{FeatureKind, LayerRule, Seconds};
 use affekt_weights::Bundle;
 use serde::Deserialize;
 
 use crate::Error;
-pub use spec::specs;
+pub use prompt::{BadPrompt, Prompt};
 pub(crate) use spec::width;
+pub use spec::{simulated_spec, specs};
 
 /// Every kind of feature, in the order in which they are told.
 pub const KINDS: [FeatureKind; 5] =
@@ -22,6 +23,11 @@ pub const KINDS: [FeatureKind; 5] =
 
 /// Version of the path from media file to waveform and frames; part of every feature spec.
 pub const DECODE: &str = "decode-16k-mono-v1";
+
+/// Tokens of a robust text beyond those that the clip's seconds allow: its end, and names that are spelled out.
+const ROBUST_TOKENS: usize = 16;
+/// Tokens of a robust text for each second of the clip. Fast speech has 5 words a second, of 1.4 tokens each.
+const ROBUST_TOKENS_PER_SECOND: f64 = 8.0;
 
 /// The recipes of all features that prediction needs.
 #[derive(Clone, Debug)]
@@ -71,6 +77,32 @@ pub struct TextRecipe {
     pub network: String,
     /// Which hidden states, summed.
     pub layers: LayerRule,
+    /// Whose words. No bundle says so: the user has them, or has them recognised.
+    #[serde(skip)]
+    pub words: Words,
+}
+
+/// Where the words of a clip come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Words {
+    /// Its transcript.
+    #[default]
+    Given,
+    /// A recogniser, whatever its transcript says.
+    Recognised,
+    /// Its transcript; a recogniser where it has none.
+    Filled,
+}
+
+impl Words {
+    /// Whether a clip, which has a transcript or has none, is given to the recogniser.
+    pub fn recognises(self, has_transcript: bool) -> bool {
+        match self {
+            Self::Given => false,
+            Self::Recognised => true,
+            Self::Filled => !has_transcript,
+        }
+    }
 }
 
 /// Speech to generated text, and its LLM hidden states.
@@ -85,12 +117,16 @@ pub struct SimulatedRecipe {
     pub layers: LayerRule,
     /// Whose states.
     pub mode: Mode,
-    /// Prompt, by name.
+    /// What the language model is asked to do.
     pub prompt: Prompt,
     /// Beams of the search.
     pub beams: usize,
     /// Longest generation, in tokens.
     pub max_new_tokens: usize,
+    /// Whether short clips may only have short texts: a language model that loops stops soon. The published features have no
+    /// such limit.
+    #[serde(default)]
+    pub robust: bool,
 }
 
 /// Whose hidden states make the simulated text (`spec`: both modes of the released pipeline).
@@ -103,26 +139,24 @@ pub enum Mode {
     Beam0,
 }
 
-/// The prompts that published checkpoints were trained with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prompt {
-    /// SDUMC's.
-    Sdumc,
-    /// SLAM-ASR's.
-    Slam,
+impl Mode {
+    /// Lower-case name, as on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Beam0 => "beam0",
+        }
+    }
 }
 
-impl Prompt {
-    /// The words, byte for byte as in training.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Sdumc => {
-                "USER: Transcribe speech to text. Output the transcription directly without redundant content. \
-                 Ensure that the output is not duplicated. \n ASSISTANT:"
-            }
-            Self::Slam => "USER: Transcribe speech to text. \n ASSISTANT:",
+impl SimulatedRecipe {
+    /// Most tokens of the text of a voice of `duration`.
+    pub fn most_tokens(&self, duration: Seconds) -> usize {
+        if !self.robust {
+            return self.max_new_tokens;
         }
+        let spoken = (ROBUST_TOKENS_PER_SECOND * duration.0.max(0.0)).ceil() as usize;
+        self.max_new_tokens.min(ROBUST_TOKENS.saturating_add(spoken))
     }
 }
 
@@ -147,23 +181,18 @@ impl Recipes {
             let reason = "faces of video must list ways of three words each: detector, tracking, crop".into();
             return Err(Error::Recipe { reason });
         }
-        if recipes.simulated.beams == 0 || recipes.simulated.max_new_tokens == 0 {
+        recipes.check()?;
+        Ok(recipes)
+    }
+
+    /// Refuses what no search can run with.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.simulated.beams == 0 || self.simulated.max_new_tokens == 0 {
             return Err(Error::Recipe {
                 reason: "beams and max_new_tokens of simulated must be at least 1".into(),
             });
         }
-        Ok(recipes)
-    }
-}
-
-impl FromStr for Prompt {
-    type Err = String;
-    fn from_str(name: &str) -> Result<Self, String> {
-        match name {
-            "sdumc" => Ok(Self::Sdumc),
-            "slam" => Ok(Self::Slam),
-            _ => Err(format!("there is no prompt {name:?}: name sdumc or slam")),
-        }
+        Ok(())
     }
 }
 
@@ -172,17 +201,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prompts_are_pinned_byte_for_byte() {
-        assert_eq!(Prompt::Slam.text(), "USER: Transcribe speech to text. \n ASSISTANT:");
-        assert!(
-            Prompt::Sdumc
-                .text()
-                .starts_with("USER: Transcribe speech to text. Output the transcription directly")
-        );
-        assert!(
-            Prompt::Sdumc
-                .text()
-                .ends_with("content. Ensure that the output is not duplicated. \n ASSISTANT:")
-        );
+    fn a_robust_text_is_no_longer_than_what_can_be_said() {
+        let recipe = SimulatedRecipe {
+            network: "llama".into(),
+            projector: "slam".into(),
+            layers: LayerRule::entry(-4),
+            mode: Mode::Best,
+            prompt: Prompt::Sdumc,
+            beams: 4,
+            max_new_tokens: 200,
+            robust: false,
+        };
+        assert_eq!(recipe.most_tokens(Seconds(0.5)), 200);
+        let robust = SimulatedRecipe { robust: true, ..recipe };
+        assert_eq!(robust.most_tokens(Seconds(0.5)), 20);
+        assert_eq!(robust.most_tokens(Seconds(8.0)), 80);
+        assert_eq!(robust.most_tokens(Seconds(60.0)), 200);
     }
 }

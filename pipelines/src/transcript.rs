@@ -52,17 +52,13 @@ pub struct Cue {
 }
 
 impl Transcript {
-    /// Reads the argument of `--transcript`: `@FILE`, or the words themselves.
+    /// Reads what a user gives as a transcript: `@FILE`, or the words themselves.
     ///
     /// # Errors
     /// [`Error::Transcript`], naming the file or the text, where it cannot be read or has no words.
     pub fn from_argument(argument: &str) -> Result<Self, Error> {
         match argument.strip_prefix('@') {
             Some(file) => Self::read(Path::new(file)),
-            None if argument == "auto" => Err(Error::Transcript {
-                name: argument.into(),
-                reason: "speech recognition is not built into this version".into(),
-            }),
             None => Self::parse(argument, false).map_err(|reason| failed("the text given", reason)),
         }
     }

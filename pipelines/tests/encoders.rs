@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use affekt_core::{ErrorKind, Explain, FeatureKind, SampleRate, Waveform};
 use affekt_pipelines::Error;
 use affekt_pipelines::networks::Encoders;
-use affekt_pipelines::recipe::{KINDS, specs};
+use affekt_pipelines::recipe::{KINDS, Recipes, specs};
 use affekt_testkit::{noise, relative_error};
 use affekt_weights::{Bundle, Error as WeightsError};
 use candle_core::{Device, Tensor};
@@ -22,7 +22,15 @@ fn tiny() -> PathBuf {
 }
 
 fn encoders(features: &[FeatureKind]) -> Encoders {
-    Encoders::load(&Bundle::open(&tiny()).unwrap(), features, &Device::Cpu).unwrap()
+    load(&Bundle::open(&tiny()).unwrap(), features).unwrap()
+}
+
+fn load(bundle: &Bundle, features: &[FeatureKind]) -> Result<Encoders, Error> {
+    Encoders::load(bundle, &recipes(bundle), features, &Device::Cpu)
+}
+
+fn recipes(bundle: &Bundle) -> Recipes {
+    Recipes::of(bundle).unwrap()
 }
 
 /// The tiny bundle without the files of the folders `without`, its `bundle.toml` changed by `edit`.
@@ -69,7 +77,8 @@ fn only_what_the_features_need_is_loaded() {
         (&[Speech], [true, false, false, false]),
         (&[Video], [false, true, false, false]),
         (&[Text], [false, false, true, false]),
-        (&[Simulated], [true, false, false, true]),
+        (&[Simulated], [false, false, false, true]),
+        (&[Speech, Simulated], [true, false, false, true]),
         (&KINDS, [true; 4]),
     ] {
         assert_eq!(loaded(features), wanted, "{features:?}");
@@ -79,8 +88,8 @@ fn only_what_the_features_need_is_loaded() {
 #[test]
 fn files_of_other_features_may_be_missing() {
     let (_folder, bundle) = partial(&["manet", "llama", "slam", "sdumc"], |manifest| manifest);
-    Encoders::load(&bundle, &[Audio, Speech], &Device::Cpu).unwrap();
-    let error = Encoders::load(&bundle, &KINDS, &Device::Cpu).err().unwrap();
+    load(&bundle, &[Audio, Speech]).unwrap();
+    let error = load(&bundle, &KINDS).err().unwrap();
     // All at once, each once, and not those of the fusion model.
     assert_eq!(
         missing_files(&error),
@@ -94,7 +103,7 @@ fn files_of_other_features_may_be_missing() {
             "slam/model.safetensors"
         ]
     );
-    let error = Encoders::load(&bundle, &[Video], &Device::Cpu).err().unwrap();
+    let error = load(&bundle, &[Video]).err().unwrap();
     assert_eq!(missing_files(&error), ["manet/config.json", "manet/model.safetensors"]);
 }
 
@@ -102,8 +111,8 @@ fn files_of_other_features_may_be_missing() {
 fn weights_are_verified() {
     let (folder, bundle) = partial(&["sdumc"], |manifest| manifest);
     fs::write(folder.path().join("manet/model.safetensors"), b"other").unwrap();
-    Encoders::load(&bundle, &[Audio], &Device::Cpu).unwrap();
-    let error = Encoders::load(&bundle, &[Video], &Device::Cpu).err().unwrap();
+    load(&bundle, &[Audio]).unwrap();
+    let error = load(&bundle, &[Video]).err().unwrap();
     assert!(matches!(error, Error::Weights(WeightsError::Digest { .. })), "{error}");
 }
 
@@ -113,7 +122,7 @@ fn specs_need_no_weights_and_tell_the_widths_of_the_encoders() {
     for network in ["wavlm", "manet", "llama", "slam"] {
         fs::remove_file(folder.path().join(network).join("model.safetensors")).unwrap();
     }
-    let all = specs(&bundle, &KINDS, &crops(), "f32").unwrap();
+    let all = specs(&bundle, &recipes(&bundle), &KINDS, &crops(), "f32").unwrap();
     assert_eq!(all.iter().map(|spec| spec.kind).collect::<Vec<_>>(), KINDS);
     let whole = encoders(&KINDS);
     let voice = whole.voice.unwrap().width();
@@ -127,7 +136,7 @@ fn specs_need_no_weights_and_tell_the_widths_of_the_encoders() {
 fn specs_are_those_that_are_asked_for() {
     let bundle = Bundle::open(&tiny()).unwrap();
     let kinds = |features: &[FeatureKind]| -> Vec<FeatureKind> {
-        let specs = specs(&bundle, features, &crops(), "f16").unwrap();
+        let specs = specs(&bundle, &recipes(&bundle), features, &crops(), "f16").unwrap();
         specs.iter().for_each(|spec| assert_eq!(spec.dtype, "f16"));
         specs.iter().map(|spec| spec.kind).collect()
     };
@@ -135,7 +144,7 @@ fn specs_are_those_that_are_asked_for() {
     assert_eq!(kinds(&[Video, Audio, Video]), [Audio, Video]);
     assert_eq!(kinds(&[Simulated]), [Speech, Simulated]);
     assert_eq!(kinds(&[Simulated, Text, Speech]), [Speech, Text, Simulated]);
-    let error = specs(&bundle, &[Audio], &crops(), "f64").unwrap_err();
+    let error = specs(&bundle, &recipes(&bundle), &[Audio], &crops(), "f64").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BadConfig);
     assert!(error.to_string().contains("f64"), "{error}");
 }
@@ -151,7 +160,7 @@ fn a_width_that_the_loaded_network_does_not_have_is_no_spec() {
     });
     let quantised = tiny().join("../llama/tests/golden/tiny.gguf");
     fs::copy(quantised, folder.path().join("llama/weights.bin")).unwrap();
-    let error = Encoders::load(&bundle, &[Text], &Device::Cpu).err().unwrap();
+    let error = load(&bundle, &[Text]).err().unwrap();
     let Error::Width { kind: Text, found, wanted: 64 } = error else { panic!("{error}") };
     assert_ne!(found, 64);
     assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::BadModel, true));

@@ -22,14 +22,13 @@ fn refused(args: &[&str]) -> Value {
 
 #[test]
 fn flags_that_cannot_be_met_are_refused_by_name() {
-    let cases: [(&[&str], &str, &str); 7] = [
+    let cases: [(&[&str], &str, &str); 6] = [
         (&["--start", "100"], "bad_span", "100"),
         (&["--start", "2", "--end", "1"], "bad_config", "--start"),
         (&["--start", "-1"], "bad_config", "-1"),
         (&["--models", "nowhere"], "bad_model", "nowhere"),
         (&["--device", "tpu"], "device", "tpu"),
         (&["--transcript", "@absent.txt"], "bad_transcript", "absent.txt"),
-        (&["--transcript", "auto"], "bad_transcript", "auto"),
     ];
     for (flags, kind, named) in cases {
         let args: Vec<&str> = ["predict", SAMPLE].iter().chain(flags).copied().collect();

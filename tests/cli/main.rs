@@ -16,4 +16,5 @@ mod isolated;
 mod long;
 mod models;
 mod run;
+mod transcribe;
 mod tree;

@@ -35,6 +35,9 @@ static TINY_FILES: &[EmbeddedFile] = tiny![
     "slam/model.safetensors",
     "sdumc/config.json",
     "sdumc/model.safetensors",
+    "whisper/config.json",
+    "whisper/model.safetensors",
+    "whisper/tokenizer.json",
 ];
 
 /// A bundle of the published networks: its definition, and the configurations that are published nowhere.

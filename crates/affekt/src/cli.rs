@@ -1,20 +1,28 @@
 //! The command line: one definition feeds parsing, help, man page and completions.
 
+mod batch;
 #[cfg(feature = "media")]
 mod bench;
 mod cache;
 #[cfg(feature = "media")]
 mod extract;
+mod simulate;
+#[cfg(feature = "media")]
+mod transcribe;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use batch::{Share, Store};
 #[cfg(feature = "media")]
 pub use bench::{Bench, BenchExtract};
 pub use cache::{Cache, Choice, Import};
 #[cfg(feature = "media")]
-pub use extract::{Extract, Share};
+pub use extract::{Extract, batch};
+pub use simulate::{Recipe, Simulate};
+#[cfg(feature = "media")]
+pub use transcribe::{Format, Transcribe};
 
 /// Sentiment valence (-3 to +3) from a raw video of a person speaking, with their words or without them.
 #[derive(Debug, Parser)]
@@ -54,6 +62,11 @@ pub enum Command {
     /// Features of all clips of a dataset into a cache; running it again goes on where it ended.
     #[cfg(feature = "media")]
     Extract(Extract),
+    /// The words of each recording, recognised by the bundle's Whisper.
+    #[cfg(feature = "media")]
+    Transcribe(Transcribe),
+    /// Text simulated from cached speech, anew; running it again goes on where it ended.
+    Simulate(Simulate),
     /// Faces of a video or a picture: detections, tracks and crops, to look at.
     #[cfg(feature = "media")]
     Faces(Faces),
@@ -143,10 +156,13 @@ pub struct Predict {
     /// Video or audio files, folders of them, patterns such as 'talks/**/*.mp4'.
     #[arg(required = true, value_name = "MEDIA")]
     pub media: Vec<PathBuf>,
-    /// What is said: the words themselves, @FILE (plain text, SRT, WebVTT or MOSEI's segmented format), or @FOLDER with
-    /// such a file for each input, called as it is.
-    #[arg(long, value_name = "TEXT|@FILE|@FOLDER")]
+    /// What is said: the words themselves, @FILE (plain text, SRT, WebVTT or MOSEI's segmented format), @FOLDER with
+    /// such a file for each input, called as it is, or auto: the words are recognised by the bundle's Whisper.
+    #[arg(long, value_name = "TEXT|@FILE|@FOLDER|auto")]
     pub transcript: Option<String>,
+    /// With --transcript auto: code of the language that is spoken, such as en; by default that of the first words.
+    #[arg(long, value_name = "CODE")]
+    pub language: Option<String>,
     /// Judge from this time on, in seconds.
     #[arg(long, value_name = "SECONDS", allow_negative_numbers = true)]
     pub start: Option<f64>,
@@ -235,6 +251,9 @@ pub struct Special {
     /// generate: scorer of the beam search: hf5 or hf4 [default: hf5].
     #[arg(long, value_name = "NAME")]
     pub scorer: Option<String>,
+    /// generate: most prompts searched at once, as far as 2 GiB of cache take them; the result is the same [default: 16].
+    #[arg(long, value_name = "N")]
+    pub in_flight: Option<usize>,
     /// sdumc: the text is simulated (text-missing flow).
     #[arg(long)]
     pub missing: bool,

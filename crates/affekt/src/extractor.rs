@@ -9,8 +9,8 @@ use affekt_pipelines::extract::{self, Means, Outcome, Plan, Settings};
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::isolate::Program;
 use affekt_pipelines::networks::Encoders;
-use affekt_pipelines::recipe::{Recipes, specs};
-use affekt_pipelines::{Error, device};
+use affekt_pipelines::recipe::{Recipes, Words, specs};
+use affekt_pipelines::{Error, device, recognise};
 use affekt_weights::Bundle;
 use candle_core::Device;
 
@@ -29,7 +29,7 @@ use crate::bundles;
 /// let plan = extractor.plan(&manifest, Path::new("cache"), false)?;
 /// // A program that answers as a worker when it is started with this argument: the `affekt` binary is one.
 /// let program = Program { path: "affekt".into(), arguments: vec!["worker".into()] };
-/// let settings = Settings { isolation: Default::default(), batch: 1, commit_every: 512, max_failures: Some(5.0) };
+/// let settings = Settings { isolation: Default::default(), batch: 1, generation: Default::default(), commit_every: 512, max_failures: Some(5.0) };
 /// let encoders = extractor.load(&plan)?;
 /// let outcome = extractor.run(&plan, &encoders, program, &settings, &false.into(), &affekt_core::Silent)?;
 /// println!("{} clips, {} failed", outcome.counts.committed, outcome.counts.failed);
@@ -68,6 +68,18 @@ impl Extractor {
         Ok(self)
     }
 
+    /// Has the words of clips recognised, all of them or where there is no transcript.
+    ///
+    /// # Errors
+    /// [`Error::NoRecogniser`] where the bundle cannot.
+    pub fn with_words(mut self, words: Words) -> Result<Self, Error> {
+        self.recipes.text.words = words;
+        if words != Words::Given {
+            recognise::recipe(&self.bundle)?;
+        }
+        Ok(self)
+    }
+
     /// The bundle.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
@@ -83,7 +95,7 @@ impl Extractor {
     /// # Errors
     /// Those of the networks' configurations.
     pub fn specs(&self) -> Result<Vec<FeatureSpec>, Error> {
-        specs(&self.bundle, &self.features, &self.finder.words(), &self.store)
+        specs(&self.bundle, &self.recipes, &self.features, &self.finder.words(), &self.store)
     }
 
     /// What `cache` lacks of the clips of `manifest`.
@@ -96,7 +108,7 @@ impl Extractor {
         cache: &Path,
         retry_failed: bool,
     ) -> Result<Plan, extract::Error> {
-        Plan::new(manifest, cache, &self.specs()?, retry_failed)
+        Plan::new(manifest, cache, &self.specs()?, self.recipes.text.words, retry_failed)
     }
 
     /// Loads the networks that `plan` needs.
@@ -104,7 +116,7 @@ impl Extractor {
     /// # Errors
     /// Those of the weights.
     pub fn load(&self, plan: &Plan) -> Result<Encoders, Error> {
-        Encoders::load(&self.bundle, &plan.lacking(), &self.device)
+        Encoders::load(&self.bundle, &self.recipes, &plan.lacking(), &self.device)
     }
 
     /// Makes what `plan` lacks.

@@ -5,7 +5,6 @@ mod commands;
 mod host;
 #[cfg(feature = "media")]
 mod inputs;
-#[cfg(feature = "media")]
 mod launch;
 mod output;
 mod progress;
@@ -35,7 +34,10 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         #[cfg(feature = "media")]
         Command::Extract(flags) => commands::extract::run(&flags, &global),
         #[cfg(feature = "media")]
+        Command::Transcribe(flags) => commands::transcribe::run(&flags, &global),
+        #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
+        Command::Simulate(flags) => commands::simulate::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),
         Command::Run(flags) => commands::run::run(&flags, &global),
         Command::Inventory(flags) => commands::inventory::run(&flags, &global),

@@ -5,6 +5,7 @@ use std::path::Path;
 use affekt_core::Reporter;
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::predict::{Request, examine, predict};
+use affekt_pipelines::recognise::Recogniser;
 use affekt_pipelines::{Error, Networks, device};
 use affekt_report::{Exhibit, Prediction};
 
@@ -36,6 +37,17 @@ impl Predictor {
     pub fn with_yunet(mut self, weights: &Path) -> Result<Self, Error> {
         self.networks.finder = Finder::by(weights, &self.networks.recipes)?;
         Ok(self)
+    }
+
+    /// Loads the bundle's network `whisper` as well: requests may then ask for recognised words.
+    pub fn with_recogniser(mut self) -> Result<Self, Error> {
+        self.networks.recogniser = Some(Recogniser::load(&self.networks.bundle, &self.networks.device)?);
+        Ok(self)
+    }
+
+    /// Whether `language`, a code such as `en`, is one that the recogniser knows; all are where none is loaded.
+    pub fn knows(&self, language: &str) -> Result<(), Error> {
+        self.networks.recogniser.as_ref().map_or(Ok(()), |recogniser| recogniser.knows(Some(language)))
     }
 
     /// Judges one recording; `reporter` hears how it goes.

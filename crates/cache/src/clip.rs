@@ -27,6 +27,9 @@ pub struct Facts {
     /// How much of it there was: what the rows cover.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,
+    /// For speech and audio: the samples (16 kHz) that the rows were made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<usize>,
     /// What is doubtful though it is there: damage, an end before its time, words that were left out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
@@ -107,6 +110,11 @@ impl Status {
 }
 
 impl Clip {
+    /// Whether it failed.
+    pub fn is_failed(&self) -> bool {
+        matches!(self.status, Status::Failed { .. })
+    }
+
     /// Whether the shard holds its feature.
     pub fn is_done(&self) -> bool {
         matches!(self.status, Status::Done { .. })

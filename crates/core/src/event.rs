@@ -35,6 +35,27 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them, in the order of the data flow.
+    pub const ALL: [Self; 12] = [
+        Self::Download,
+        Self::Load,
+        Self::Decode,
+        Self::Faces,
+        Self::Audio,
+        Self::Video,
+        Self::Recognise,
+        Self::Text,
+        Self::Simulate,
+        Self::Fuse,
+        Self::Report,
+        Self::Write,
+    ];
+
+    /// The stage called `name`.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|stage| stage.name() == name)
+    }
+
     /// Lower-case name, as in JSON.
     pub fn name(self) -> &'static str {
         match self {

@@ -139,6 +139,25 @@ impl<'m, M: CausalLm, K> Engine<'m, M, K> {
         self.clips.len()
     }
 
+    /// Makes one forward pass over the clips in flight; `false` where no clip is left. Callers that have more to do than wait
+    /// take what has ended from [`Engine::ended`] instead of iterating.
+    pub fn advance(&mut self) -> bool {
+        if self.clips.is_empty() && self.waiting.is_empty() {
+            return false;
+        }
+        let parts = self.plan();
+        self.tally.passes += 1;
+        self.tally.clips += self.clips.len();
+        self.tally.most_clips = self.tally.most_clips.max(self.clips.len());
+        self.pass(&parts);
+        true
+    }
+
+    /// Takes a clip that has ended, the first of them.
+    pub fn ended(&mut self) -> Option<(K, Result<Generation, Error>)> {
+        self.ended.pop_front()
+    }
+
     /// What it has done so far.
     pub fn tally(&self) -> Tally {
         Tally { peak_bytes: self.slots.peak() * self.model.slot_bytes(), ..self.tally }
@@ -210,18 +229,13 @@ impl<M: CausalLm, K> Iterator for Engine<'_, M, K> {
     type Item = (K, Result<Generation, Error>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.ended.is_empty() && !(self.clips.is_empty() && self.waiting.is_empty()) {
-            let parts = self.plan();
-            self.tally.passes += 1;
-            self.tally.clips += self.clips.len();
-            self.tally.most_clips = self.tally.most_clips.max(self.clips.len());
-            self.pass(&parts);
-        }
+        while self.ended.is_empty() && self.advance() {}
         self.ended.pop_front()
     }
 }
 
-/// Most slots that a clip takes at a time.
-pub(crate) fn most_slots(prompt: usize, beams: usize, max_new_tokens: usize) -> usize {
-    beams.saturating_mul(max_new_tokens - 1).saturating_add(prompt)
+/// Most slots that a clip takes at a time: those of its prompt, which all beams share, and one a beam for every token but
+/// the last, which is never fed.
+pub fn most_slots(prompt: usize, beams: usize, max_new_tokens: usize) -> usize {
+    beams.saturating_mul(max_new_tokens.saturating_sub(1)).saturating_add(prompt)
 }

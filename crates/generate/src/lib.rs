@@ -10,6 +10,7 @@
 //! | `candidates` | log-softmax and the best continuations of all beams |
 //! | `hypotheses` | ended candidates and the rule that stops a search |
 //! | [`repetition`] | [`looped`]: whether a text has run into a loop |
+//! | [`refusal`] | [`refused`]: whether a text talks about the task instead of doing it |
 //! | [`error`] | [`Error`] |
 
 mod beams;
@@ -18,6 +19,7 @@ pub mod engine;
 pub mod error;
 mod hypotheses;
 pub mod model;
+pub mod refusal;
 pub mod repetition;
 pub mod search;
 pub mod settings;
@@ -25,6 +27,7 @@ pub mod settings;
 pub use engine::{Budget, Engine, Tally};
 pub use error::Error;
 pub use model::{Batch, CausalLm, Step};
+pub use refusal::refused;
 pub use repetition::looped;
 pub use search::{Generation, beam_search};
 pub use settings::{Scorer, Settings};

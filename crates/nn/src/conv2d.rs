@@ -8,7 +8,7 @@
 
 mod blocked;
 mod packed;
-mod product;
+pub(crate) mod product;
 
 use std::sync::Arc;
 

@@ -157,4 +157,31 @@ mod tests {
             assert!(cache.write(0, &[4, 0], &new, &values).is_err(), "rows without a slot");
         }
     }
+
+    #[test]
+    fn growth_moves_nothing_and_touches_no_other_slot() {
+        let shape = Shape { layers: 2, heads: 2, head_dim: 4, dtype: DType::F32 };
+        let mut cache = KvCache::new(shape, 100, &Device::Cpu).unwrap();
+        let place = |tensor: &Tensor| {
+            let (storage, _) = tensor.storage_and_layout();
+            let candle_core::Storage::Cpu(storage) = &*storage else { unreachable!("on the CPU") };
+            storage.as_slice::<f32>().unwrap().as_ptr()
+        };
+        let held = |tensor: &Tensor| tensor.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+        let memory = |cache: &KvCache| -> Vec<Tensor> {
+            cache.layers.iter().flat_map(|layer| [layer.keys.clone(), layer.values.clone()]).collect()
+        };
+        let places: Vec<_> = memory(&cache).iter().map(place).collect();
+        let mut want = vec![vec![0f32; 8]; 100];
+        for slot in 0..100_u32 {
+            let slot = slot * 37 % 100;
+            let new = affekt_testkit::noise(0.0, 1.0, (1, 2, 4));
+            want[slot as usize] = new.flatten_all().unwrap().to_vec1().unwrap();
+            for layer in 0..2 {
+                cache.write(layer, &[slot], &new, &new).unwrap();
+            }
+            assert!(memory(&cache).iter().all(|tensor| held(tensor) == want), "slot {slot}");
+        }
+        assert_eq!(memory(&cache).iter().map(place).collect::<Vec<_>>(), places);
+    }
 }

@@ -33,6 +33,7 @@ pub mod linear;
 pub mod maps;
 pub mod masked_softmax;
 pub mod norm;
+mod panels;
 mod product;
 pub mod quantized;
 pub mod relu;

@@ -1,35 +1,48 @@
 //! Linear layers that keep their weight as matrix products on the CPU read it fastest.
 
+use std::sync::Arc;
+
 use candle_core::{D, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::cpu::{Numbers, takes};
 use crate::gelu::{gelu, gelu_erf};
+use crate::panels::Panels;
 use crate::product::{Matrix, Rows, product};
 
 /// x W' + b: (.., inputs) -> (.., outputs). Without a backward pass.
 ///
-/// On the CPU in f32, bias and what follows are added to each tile of the product while it is in the cache.
+/// On the CPU in f32, bias and what follows are added to each part of the product while it is in the cache.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    /// (inputs, outputs): turned once, when it is loaded. A product then reads rows of it, which lie together in
-    /// memory; PyTorch's (outputs, inputs) costs the AVX-512 kernels up to half of their speed.
-    weight: Tensor,
+    weight: Weight,
     /// (outputs)
     bias: Option<Tensor>,
+}
+
+#[derive(Clone, Debug)]
+enum Weight {
+    /// On the CPU in f32.
+    Panels(Arc<Panels>),
+    /// (inputs, outputs): products read rows of it, which lie together in memory.
+    Turned(Tensor),
 }
 
 impl Linear {
     /// Takes a weight as PyTorch lays it out, (outputs, inputs), and a bias (outputs).
     pub fn new(weight: &Tensor, bias: Option<Tensor>) -> Result<Self> {
         let bias = bias.map(|bias| bias.contiguous()).transpose()?;
-        Ok(Self { weight: weight.t()?.contiguous()?, bias })
+        let weight = match takes(weight) {
+            true => Weight::Panels(Arc::new(Panels::new(weight)?)),
+            false => Weight::Turned(weight.t()?.contiguous()?),
+        };
+        Ok(Self { weight, bias })
     }
 
     /// Takes a weight that lies as products read it, (inputs, outputs), and shares its memory: of tied embeddings one
     /// copy is enough.
     pub fn turned(weight: Tensor) -> Self {
-        Self { weight, bias: None }
+        Self { weight: Weight::Turned(weight), bias: None }
     }
 
     /// Reads `weight` (outputs, inputs) and, with `bias`, `bias` (outputs).
@@ -58,7 +71,7 @@ impl Linear {
         if !takes(x) || !takes(residual) {
             return self.composed(x)? + residual;
         }
-        let outputs = self.weight.dim(1)?;
+        let (_, outputs) = self.dims()?;
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
@@ -84,32 +97,49 @@ impl Linear {
         self.bias.as_ref().map(Numbers::of).transpose()
     }
 
-    /// The product by tiles; `finish` gets each piece of a row, with its row and its first column.
+    /// Inputs and outputs.
+    fn dims(&self) -> Result<(usize, usize)> {
+        match &self.weight {
+            Weight::Panels(panels) => Ok((panels.inputs, panels.outputs)),
+            Weight::Turned(weight) => weight.dims2(),
+        }
+    }
+
+    /// The product by parts; `finish` gets each piece of a row, with its row and its first column.
     fn kernel(&self, x: &Tensor, finish: impl Fn(usize, usize, &mut [f32]) + Sync) -> Result<Tensor> {
-        let (inputs, outputs) = self.weight.dims2()?;
+        let (inputs, outputs) = self.dims()?;
         if x.dim(D::Minus1)? != inputs {
             bail!("a linear layer of {inputs} inputs got {:?}", x.dims());
         }
         let x = x.contiguous()?;
         let numbers = Numbers::of(&x)?;
         let rows = Rows::new(&numbers, numbers.len() / inputs.max(1), inputs, inputs);
-        // A weight given to `turned` may be a view.
-        let turned = self.weight.t()?;
-        let (row_stride, column_stride) = (self.weight.stride()[0], self.weight.stride()[1]);
-        let held = Numbers::of(if self.weight.is_contiguous() { &self.weight } else { &turned })?;
-        let weight = Matrix::strided(&held, (inputs, outputs), (row_stride, column_stride));
+        let y = match &self.weight {
+            Weight::Panels(panels) => panels.product(rows, finish),
+            Weight::Turned(weight) => {
+                // It may be a view.
+                let turned = weight.t()?;
+                let (row_stride, column_stride) = (weight.stride()[0], weight.stride()[1]);
+                let held = Numbers::of(if weight.is_contiguous() { weight } else { &turned })?;
+                let weight = Matrix::strided(&held, (inputs, outputs), (row_stride, column_stride));
+                product(rows, weight, finish)
+            }
+        };
         let mut shape = x.dims().to_vec();
         shape.pop();
         shape.push(outputs);
-        Tensor::from_vec(product(rows, weight, finish), shape, x.device())
+        Tensor::from_vec(y, shape, x.device())
     }
 
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
-        let (inputs, outputs) = self.weight.dims2()?;
+        let Weight::Turned(weight) = &self.weight else {
+            bail!("a linear layer in f32 on the CPU got {:?} on {:?}", x.dtype(), x.device().location());
+        };
+        let (_, outputs) = weight.dims2()?;
         let mut shape = x.dims().to_vec();
         let rows = x.elem_count() / x.dim(D::Minus1)?.max(1);
         // One product for all rows of a batch.
-        let y = x.reshape((rows, inputs))?.matmul(&self.weight)?; // (rows, outputs)
+        let y = x.reshape((rows, ()))?.matmul(weight)?; // (rows, outputs)
         let y = match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,

@@ -33,6 +33,12 @@ impl<'a> Rows<'a> {
         assert!(count == 0 || (count - 1) * stride + width <= numbers.len(), "rows beyond their numbers");
         Self { numbers, count, width, stride }
     }
+
+    /// The row of that number.
+    #[inline(always)]
+    pub fn row(&self, at: usize) -> &'a [f32] {
+        &self.numbers[at * self.stride..][..self.width]
+    }
 }
 
 /// A matrix (k, n) at any strides.

@@ -3,9 +3,19 @@
 //! On the CPU numbers are restored to f32 in the cache just before they are used, and all arithmetic is in f32: a layer
 //! computes exactly what the dense layer with the restored weight computes. (Candle's kernels also quantise the
 //! activations, and on x86 keep a second, larger copy of every weight.) On other devices candle's kernels run.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `formats` | the blocks of GGUF files, in plain loops |
+//! | `x86` | the same with AVX-512 |
+//! | `restore` | the choice between them |
+//! | `product` | products |
 
 mod formats;
 mod product;
+mod restore;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 use std::borrow::Cow;
 use std::fmt::{self, Debug};
@@ -16,6 +26,7 @@ use candle_core::{DType, Device, Module, Result, Tensor, bail};
 
 use crate::cpu::Numbers;
 use formats::Format;
+use restore::Restore;
 
 /// Bytes that somebody keeps, such as a memory map.
 pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
@@ -30,7 +41,7 @@ pub struct Quantized {
 
 #[derive(Clone)]
 enum Place {
-    Host(Bytes, Format),
+    Host(Bytes, Restore),
     Device(QMatMul),
 }
 
@@ -54,7 +65,7 @@ impl Quantized {
             bail!("{len} bytes of {dtype:?} for a weight ({outputs}, {inputs})");
         }
         let place = if device.is_cpu() {
-            Place::Host(bytes, format)
+            Place::Host(bytes, Restore::new(format))
         } else {
             let storage = QStorage::from_data(Cow::Borrowed((*bytes).as_ref()), device, dtype)?;
             Place::Device(QMatMul::from_qtensor(QTensor::new(storage, (outputs, inputs))?)?)
@@ -64,16 +75,16 @@ impl Quantized {
 
     /// The rows `ids` (n) in f32: (n, inputs). Only these are restored.
     pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
-        let (bytes, format) = match &self.place {
-            Place::Host(bytes, format) => ((**bytes).as_ref(), format),
+        let (bytes, restore) = match &self.place {
+            Place::Host(bytes, restore) => ((**bytes).as_ref(), restore),
             Place::Device(weight) => return weight.embedding(ids),
         };
         let ids = ids.to_dtype(DType::U32)?.to_vec1::<u32>()?;
-        let size = format.bytes(self.inputs);
+        let size = restore.format.bytes(self.inputs);
         let mut rows = vec![0f32; ids.len() * self.inputs];
         for (&id, row) in ids.iter().zip(rows.chunks_exact_mut(self.inputs)) {
             match bytes.get(id as usize * size..(id as usize + 1) * size) {
-                Some(blocks) => format.restore(blocks, row),
+                Some(blocks) => restore.rows(std::iter::once(blocks), row, self.inputs),
                 None => bail!("row {id} of a table of {} rows", self.outputs),
             }
         }
@@ -92,16 +103,11 @@ impl Module for Quantized {
         let x = x.contiguous()?;
         match &self.place {
             Place::Device(weight) => weight.forward(&x),
-            Place::Host(bytes, format) => {
-                let numbers = Numbers::of(&x)?;
-                let weight =
-                    product::Weight { bytes: (**bytes).as_ref(), format: *format, inputs: self.inputs };
-                let product = product::product(&numbers, weight); // (outputs, rows)
-                let rows = numbers.len() / self.inputs;
-                Tensor::from_vec(product, (self.outputs, rows), &Device::Cpu)?
-                    .t()?
-                    .contiguous()?
-                    .reshape(shape)
+            Place::Host(bytes, restore) => {
+                let bytes = (**bytes).as_ref();
+                let (outputs, inputs) = (self.outputs, self.inputs);
+                let weight = product::Weight { bytes, restore: *restore, outputs, inputs };
+                Tensor::from_vec(product::product(&Numbers::of(&x)?, weight), shape, &Device::Cpu)
             }
         }
     }

@@ -3,15 +3,20 @@
 //! | module | holds |
 //! |---|---|
 //! | [`prediction`] | [`Prediction`]: everything said about one input; its JSON is the command's contract |
+//! | [`transcription`] | [`Transcription`]: recognised words; its JSON is the command's contract |
 //! | [`exhibit`] | [`Exhibit`]: the material behind a prediction, for the page |
 //! | [`failure`] | [`Failure`]: what is said about an input that could not be done |
 //! | [`table`](mod@table) | several of both as a table for people |
 //! | [`text`] | both as a block for people |
 //! | [`page`] | [`Page`]: all of it as one self-contained HTML page |
 //! | [`run`] | [`RunRecord`]: everything said about a batch run; its JSON, its file, its summary for people |
+//! | [`mod@error_rate`] | [`error_rate()`]: word and character errors of a text against a transcript; the one normalisation |
+//! | [`agreement`] | [`Agreement`]: transcripts held against generated words, the worst first |
 //! | [`mod@duration`] | durations of work as people say them |
 
+pub mod agreement;
 pub mod duration;
+pub mod error_rate;
 pub mod exhibit;
 pub mod failure;
 pub mod page;
@@ -19,10 +24,14 @@ pub mod prediction;
 pub mod run;
 pub mod table;
 pub mod text;
+pub mod transcription;
 
+pub use agreement::{Agreement, Compared};
 pub use duration::duration;
+pub use error_rate::{ErrorRate, error_rate};
 pub use exhibit::Exhibit;
 pub use failure::Failure;
 pub use page::{Entry, Page};
 pub use prediction::Prediction;
 pub use run::RunRecord;
+pub use transcription::Transcription;

@@ -13,22 +13,21 @@
 //! | `facts` | windows, wall time, what was found in the file |
 //! | `recipe` | how features are made, networks, digests, the JSON |
 //! | `markup`, `plot` | escaped HTML and SVG; shapes |
-//! | `number`, `axis`, `align` | digits, time, comparison word by word |
+//! | `number`, `axis` | digits, time |
 
-mod align;
 mod axis;
 mod facts;
 mod frames;
-mod markup;
-mod number;
+pub(crate) mod markup;
+pub(crate) mod number;
 mod overview;
-mod plot;
+pub(crate) mod plot;
 mod recipe;
 mod shares;
 mod timeline;
 mod valence;
 mod verdict;
-mod words;
+pub(crate) mod words;
 
 use crate::{Exhibit, Failure, Prediction};
 use axis::Axis;
@@ -87,31 +86,7 @@ pub struct Page {
 impl Page {
     /// The file's content: HTML that is well-formed XML as well.
     pub fn html(&self) -> String {
-        let mut page = Markup::default();
-        page.raw("<!DOCTYPE html>\n");
-        page.tag("html").set("lang", "en").with(|page| {
-            self.head(page);
-            page.tag("body").set("id", "top").with(|page| self.body(page));
-        });
-        page.raw("\n");
-        page.finish()
-    }
-
-    fn head(&self, page: &mut Markup) {
-        page.tag("head").with(|page| {
-            page.tag("meta").set("charset", "utf-8").close();
-            page.tag("meta").set("http-equiv", "Content-Security-Policy").set("content", POLICY).close();
-            page.tag("meta")
-                .set("name", "viewport")
-                .set("content", "width=device-width, initial-scale=1")
-                .close();
-            page.tag("meta").set("name", "color-scheme").set("content", "light dark").close();
-            page.tag("meta").set("name", "generator").set("content", &self.program).close();
-            // A browser asks for an icon unless the page brings one, be it empty.
-            page.tag("link").set("rel", "icon").set("href", "data:,").close();
-            page.tag("title").text(&self.title);
-            page.tag("style").with(|page| page.raw(STYLE));
-        });
+        document(&self.title, &self.program, |page| self.body(page))
     }
 
     fn body(&self, page: &mut Markup) {
@@ -132,18 +107,7 @@ impl Page {
                 self.entry(page, index, entry);
             }
         });
-        page.tag("footer").class("page").with(|page| {
-            page.tag("dl").class("facts").with(|page| {
-                for (name, value) in
-                    [("Program", &self.program), ("Made", &self.made), ("Command", &self.command)]
-                {
-                    page.tag("div").with(|page| {
-                        page.tag("dt").text(name);
-                        page.tag("dd").with(|page| page.tag("bdi").class("code").text(value));
-                    });
-                }
-            });
-        });
+        footer(page, &self.program, &self.made, &self.command);
     }
 
     /// Whether the title would but repeat the name of the only input.
@@ -165,6 +129,45 @@ impl Page {
             }
         });
     }
+}
+
+/// A self-contained page with its head; `body` writes header, main part and footer.
+pub(crate) fn document(title: &str, program: &str, body: impl FnOnce(&mut Markup)) -> String {
+    let mut page = Markup::default();
+    page.raw("<!DOCTYPE html>\n");
+    page.tag("html").set("lang", "en").with(|page| {
+        page.tag("head").with(|page| {
+            page.tag("meta").set("charset", "utf-8").close();
+            page.tag("meta").set("http-equiv", "Content-Security-Policy").set("content", POLICY).close();
+            page.tag("meta")
+                .set("name", "viewport")
+                .set("content", "width=device-width, initial-scale=1")
+                .close();
+            page.tag("meta").set("name", "color-scheme").set("content", "light dark").close();
+            page.tag("meta").set("name", "generator").set("content", program).close();
+            // A browser asks for an icon unless the page brings one, be it empty.
+            page.tag("link").set("rel", "icon").set("href", "data:,").close();
+            page.tag("title").text(title);
+            page.tag("style").with(|page| page.raw(STYLE));
+        });
+        page.tag("body").set("id", "top").with(body);
+    });
+    page.raw("\n");
+    page.finish()
+}
+
+/// What made the page.
+pub(crate) fn footer(page: &mut Markup, program: &str, made: &str, command: &str) {
+    page.tag("footer").class("page").with(|page| {
+        page.tag("dl").class("facts").with(|page| {
+            for (name, value) in [("Program", program), ("Made", made), ("Command", command)] {
+                page.tag("div").with(|page| {
+                    page.tag("dt").text(name);
+                    page.tag("dd").with(|page| page.tag("bdi").class("code").text(value));
+                });
+            }
+        });
+    });
 }
 
 fn judged(page: &mut Markup, place: Place, prediction: &Prediction, exhibit: &Exhibit) {
@@ -195,7 +198,7 @@ impl Place {
 }
 
 /// A section with its heading.
-fn section(page: &mut Markup, heading: &str, content: impl FnOnce(&mut Markup)) {
+pub(crate) fn section(page: &mut Markup, heading: &str, content: impl FnOnce(&mut Markup)) {
     page.tag("section").class("card").with(|page| {
         page.tag("h3").text(heading);
         content(page);
@@ -203,7 +206,7 @@ fn section(page: &mut Markup, heading: &str, content: impl FnOnce(&mut Markup)) 
 }
 
 /// Heads of a table's columns.
-fn head(page: &mut Markup, class: &str, names: &[&str]) {
+pub(crate) fn head(page: &mut Markup, class: &str, names: &[&str]) {
     page.tag("thead").with(|page| {
         page.tag("tr").with(|page| {
             for name in names {
@@ -214,12 +217,12 @@ fn head(page: &mut Markup, class: &str, names: &[&str]) {
 }
 
 /// Last part of a path, of any system.
-fn file_name(input: &str) -> &str {
+pub(crate) fn file_name(input: &str) -> &str {
     input.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(input)
 }
 
 /// Names and values.
-fn facts_list<'a>(page: &mut Markup, facts: impl IntoIterator<Item = (&'a str, String)>) {
+pub(crate) fn facts_list<'a>(page: &mut Markup, facts: impl IntoIterator<Item = (&'a str, String)>) {
     page.tag("dl").class("facts").with(|page| {
         for (name, value) in facts {
             page.tag("div").with(|page| {

@@ -48,6 +48,8 @@ pub struct RunRecord {
     pub limit: Option<Stage>,
     /// Share, 0 to 1, of what the voice encoder computed that was padding; `None` where it computed nothing.
     pub padding_waste: Option<f64>,
+    /// What text generation did; `None` where there was none.
+    pub generation: Option<Generation>,
     /// Largest resident memory of this process, its workers left out, in bytes; `None` where the system does not tell.
     pub peak_memory_bytes: Option<u64>,
     /// Wall times.
@@ -150,6 +152,23 @@ pub struct Work {
     pub clips: usize,
     /// Clips a second of the time that its workers worked, added up.
     pub per_second: f64,
+}
+
+/// What text generation did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Generation {
+    /// Forward passes of the language model.
+    pub passes: usize,
+    /// Rows of prompts and of beams in them.
+    pub rows: usize,
+    /// Clips in flight, on average over the passes.
+    pub mean_in_flight: f64,
+    /// Most of them.
+    pub most_in_flight: usize,
+    /// How often a clip sat a pass out because the cache had to be kept for older ones.
+    pub held_back: usize,
+    /// Most bytes of keys and values that were in use.
+    pub peak_cache_bytes: usize,
 }
 
 /// Wall times of a run.

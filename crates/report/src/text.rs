@@ -83,7 +83,7 @@ fn window_row(out: &mut String, window: &Window) -> std::fmt::Result {
 }
 
 /// `1:02:03.4`, without hours where there are none.
-fn clock(seconds: f64) -> String {
+pub(crate) fn clock(seconds: f64) -> String {
     let tenths = (10.0 * seconds).round() as u64;
     let (hours, minutes, rest) = (tenths / 36_000, tenths / 600 % 60, tenths % 600);
     let (seconds, tenth) = (rest / 10, rest % 10);

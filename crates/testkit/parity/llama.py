@@ -45,6 +45,18 @@ def make(folder):
     mask = torch.ones(3, 24, dtype=torch.long)
     mask[1, :9] = 0
     common.save(folder / "prompts.safetensors", {"inputs_embeds": prompts, "attention_mask": mask})
+    for name, lengths in [
+        ("engine", [60 + at * 37 % 32 * 80 // 31 for at in range(32)]),  # 60 to 140, in no order
+        ("ragged", torch.randint(1, 50, (9,), generator=generator).tolist()),
+    ]:
+        common.save(folder / f"{name}.safetensors", left_padded([prompt(length) for length in lengths]))
+
+
+def left_padded(prompts):
+    """Prompts (t, width) as one batch, zeros before the shorter ones, and its mask."""
+    pad = lambda rows: torch.nn.utils.rnn.pad_sequence([row.flip(0) for row in rows], batch_first=True).flip(1)
+    ones = [torch.ones(len(prompt), dtype=torch.long) for prompt in prompts]
+    return {"inputs_embeds": pad(prompts), "attention_mask": pad(ones)}
 
 
 def load(flags, dtype):
@@ -53,8 +65,7 @@ def load(flags, dtype):
 
 
 def run(network, flags, inputs, dtype):
-    model = load(flags, dtype)
-    return (search if network == "generate" else states)(model, flags, inputs)
+    return {"generate": search, "engine": batches}.get(network, states)(load(flags, dtype), flags, inputs)
 
 
 def states(model, flags, inputs):
@@ -65,6 +76,28 @@ def states(model, flags, inputs):
     if mask is not None:
         named = {name: common.without_meaning(rows, mask.bool()) for name, rows in named.items()}
     return {name: rows.float() for name, rows in named.items()}, measured
+
+
+def batches(model, flags, inputs):
+    """`generate` of `--in-flight` prompts at once, as they come, padding at the left: tokens and scores."""
+    eos, count = model.config.eos_token_id, flags.in_flight
+    embeds, mask = inputs["inputs_embeds"], inputs["attention_mask"]
+
+    def generate(at, limit):
+        there = mask[at : at + count]
+        first = there.argmax(1).min()  # the longest prompt of a batch has no padding
+        return model.generate(
+            inputs_embeds=embeds[at : at + count, first:], attention_mask=there[:, first:], num_beams=flags.beams,
+            max_new_tokens=limit, do_sample=False, eos_token_id=eos, pad_token_id=eos, return_dict_in_generate=True,
+            output_scores=True,
+        )  # fmt: skip
+
+    generate(0, 2)  # warms up
+    everything = lambda: [generate(at, flags.max_new_tokens) for at in range(0, len(embeds), count)]
+    found, measured = common.repeated(flags.repeat, everything)
+    rows = [row for output in found for row in output.sequences]
+    sequences = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=eos)
+    return {"sequences": sequences, "scores": torch.cat([output.sequences_scores for output in found])}, measured
 
 
 def search(model, flags, inputs):

@@ -16,15 +16,15 @@ from safetensors.torch import load_file
 
 import common
 
-MODULES = {"generate": "llama"}
+MODULES = {"generate": "llama", "engine": "llama"}
 
 
 def arguments():
     parser = argparse.ArgumentParser()
-    parser.add_argument("network", choices=["wavlm", "manet", "llama", "slam", "generate", "sdumc"])
+    parser.add_argument("network", choices=["wavlm", "manet", "llama", "slam", "generate", "engine", "sdumc"])
     for name in ("--weights", "--config", "--input", "--output"):
         parser.add_argument(name, type=Path)
-    for name in ("--repeat", "--beams", "--max-new-tokens"):
+    for name in ("--repeat", "--beams", "--max-new-tokens", "--in-flight"):
         parser.add_argument(name, type=int, default=1)
     for name in ("--variant", "--scorer", "--compat", "--mia"):
         parser.add_argument(name)

@@ -18,6 +18,7 @@ def make(folder):
     # As published: a flat dictionary.
     torch.save({f"encoder_projector.{key}": value for key, value in weights.items()}, folder / "model.pt")
     common.save(folder / "features.safetensors", {"features": draw(2, 399, SPEECH)})
+    common.save(folder / "long.safetensors", {"features": draw(1, 10_000, SPEECH)})
 
 
 def run(_, flags, inputs, dtype):

@@ -206,6 +206,7 @@ pub fn published(source: &Path, layout: Layout, rename: impl Fn(&str) -> Option<
         let class = match view.dtype() {
             Dtype::F32 => "FloatStorage",
             Dtype::F16 => "HalfStorage",
+            Dtype::BF16 => "BFloat16Storage",
             Dtype::I64 => "LongStorage",
             other => panic!("{name} is {other:?}"),
         };

@@ -40,16 +40,23 @@ cargo xtask <command>
   goldens --tiny   ... and the weights of the embedded bundle
 
   check-parity     every network at full size, with drawn weights, against PyTorch: relative errors of all outputs
-      --network NAME    only this one: wavlm, manet, llama, slam, generate or sdumc; may be given again
+      --network NAME    only this one: wavlm, manet, llama, slam, generate, engine (many searches at once) or sdumc; may
+                        be given again
       --dtype TYPE      f16 or bf16: how far affekt, and PyTorch in the same type, are from PyTorch in f32
       --threads N       of both programs; by default as many as there are cores
-  bench-parity     WavLM, MANet, Llama and its beam search in turn with PyTorch: ratios of time and peak memory,
-                   their bounds, and the errors of the outputs. Wants a machine that does nothing else
+  bench-parity     WavLM, MANet, Llama, its beam search and many of them at once in turn with PyTorch: ratios of time
+                   and peak memory, their bounds, and the errors of the outputs. Wants a machine that does nothing else
       --network, --threads  as above
-      --rounds N        how often each program is started [default: 3]
+      --rounds N        how often each program is started [default: 3; of the engine, 1]
       --repeat N        measured passes of each start, after one that is not [default: 3]
 
-  Both build `affekt` for release first; AFFEKT_BINARY names one to use instead. PyTorch and transformers go to
+  full-size        `affekt predict` of a clip of 8 s with the whole system at its published size, drawn weights, a 7B
+                   language model in Q4_K_M's formats: time by stage and peak memory. Wants 5 GB of disk
+      --max-new-tokens N  limit of the generation, which such weights hardly ever end before it [default: 200]
+      --threads N       as above
+      --keep            leave the bundle in target/full-size
+
+  All build `affekt` for release first; AFFEKT_BINARY names one to use instead. PyTorch and transformers go to
   target/goldens-venv, once; AFFEKT_PYTHON names a Python that has them. The weights (2 GB) go to target/parity.";
 
 fn main() -> ExitCode {
@@ -74,6 +81,7 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["goldens", "--tiny"] => goldens::run(&root, goldens::Scope::NetworksAndTinyBundle),
         ["check-parity", ref flags @ ..] => parity::check(&root, flags),
         ["bench-parity", ref flags @ ..] => parity::bench(&root, flags),
+        ["full-size", ref flags @ ..] => parity::full_size(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
             Ok(())

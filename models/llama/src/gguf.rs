@@ -14,15 +14,22 @@ use crate::rope::Rope;
 use crate::source::Source;
 use crate::{Config, Llama};
 
+/// What llama.cpp turns the scaling of Llama 3.1 into: a factor for the wavelength of each pair.
+const STRETCH: &str = "rope_freqs.weight";
+
 impl Llama {
     /// Loads network and configuration from a `.gguf` file, as llama.cpp writes it. Weights stay quantised and, on the
     /// CPU, where they lie, in the memory-mapped file; hidden states and all arithmetic are in f32.
     pub fn load_gguf(path: &Path, device: &Device) -> Result<(Self, Config), Error> {
         let file = Gguf::open(path)?;
         let config = config(&file)?;
-        let tensors = file.take(&GGUF_KEYS, &wanted(&config))?;
-        let rope = Rope::new(config.head_dim, config.rope_theta, Pairs::Neighbours, device)?;
+        let stretched = file.shapes().any(|(name, _)| name == STRETCH);
+        let tensors = file.take(&GGUF_KEYS, &wanted(&config, stretched))?;
         let source = Source::Blocks { tensors: &tensors, device, place: String::new() };
+        let mut rope = Rope::new(&config, Pairs::Neighbours, device)?;
+        if stretched {
+            rope = rope.stretched(&source.pp("rope_freqs").row(config.head_dim / 2)?)?;
+        }
         Ok((Self::from_source(&source, rope, &config)?, config))
     }
 }
@@ -59,7 +66,7 @@ fn config(file: &Gguf) -> Result<Config, Error> {
     }
     let rows = file.shapes().find(|(name, _)| *name == "token_embd.weight").map(|(_, shape)| shape[0]);
     let scaling = match file.metadata("llama.rope.scaling.type") {
-        Some(Value::Text(kind)) => json!({"rope_type": kind}),
+        Some(Value::Text(kind)) => json!({"rope_type": kind, "factor": number("llama.rope.scaling.factor")?}),
         _ => json!(null),
     };
     let members = json!({
@@ -74,6 +81,7 @@ fn config(file: &Gguf) -> Result<Config, Error> {
         "rope_theta": number("llama.rope.freq_base")?,
         "max_position_embeddings": number("llama.context_length")?,
         "rope_scaling": scaling,
+        "sliding_window": number("llama.attention.sliding_window")?,
         "tie_word_embeddings": file.shapes().all(|(name, _)| name != "output.weight"),
         "bos_token_id": number("tokenizer.ggml.bos_token_id")?,
         "eos_token_id": number("tokenizer.ggml.eos_token_id")?,
@@ -87,7 +95,7 @@ fn config(file: &Gguf) -> Result<Config, Error> {
 }
 
 /// Our names and shapes of all tensors.
-fn wanted(config: &Config) -> BTreeMap<String, Vec<usize>> {
+fn wanted(config: &Config, stretched: bool) -> BTreeMap<String, Vec<usize>> {
     let (vocab, width, inner) = (config.vocab_size, config.hidden_size, config.intermediate_size);
     let queries = config.num_attention_heads * config.head_dim;
     let keys = config.num_key_value_heads * config.head_dim;
@@ -108,6 +116,9 @@ fn wanted(config: &Config) -> BTreeMap<String, Vec<usize>> {
     ]);
     if !config.tie_word_embeddings {
         wanted.insert("lm_head.weight".into(), vec![vocab, width]);
+    }
+    if stretched {
+        wanted.insert(STRETCH.into(), vec![config.head_dim / 2]);
     }
     for at in 0..config.num_hidden_layers {
         let named = layer.iter().map(|(name, shape)| (format!("layers.{at}.{name}.weight"), shape.clone()));

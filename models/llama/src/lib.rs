@@ -6,6 +6,7 @@
 //! | [`names`] | [`KEYS`] and [`names::GGUF_KEYS`]: from published tensor names to ours |
 //! | `gguf` | [`Llama::load_gguf`]: network and configuration from one quantised file; [`Config::from_gguf`] |
 //! | `rope` | rotary position embedding |
+//! | `scaling` | [`RopeScaling`]: stretched rotary wavelengths |
 //! | `mask` | which positions may attend to which |
 //! | `source` | where weights come from, and the layers that differ by it |
 //! | `attention` | grouped-query self-attention over a cache |
@@ -23,9 +24,11 @@ mod mask;
 pub mod model;
 pub mod names;
 mod rope;
+mod scaling;
 pub mod slam;
 mod source;
 
 pub use config::{BadConfig, Config};
 pub use model::{Llama, Output};
 pub use names::KEYS;
+pub use scaling::RopeScaling;

@@ -32,6 +32,7 @@ pub struct Llama {
     rope: Rope,
     width: usize,
     vocab: usize,
+    sliding_window: Option<usize>,
     /// What a cache holds of a position, and where.
     cached: Shape,
     device: Device,
@@ -50,7 +51,7 @@ impl Llama {
     /// Loads the weights that [`crate::KEYS`] names.
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let device = vb.device().clone();
-        let rope = Rope::new(cfg.head_dim, cfg.rope_theta, Pairs::Halves, &device)?;
+        let rope = Rope::new(cfg, Pairs::Halves, &device)?;
         Self::from_source(&Source::Dense(vb), rope, cfg)
     }
 
@@ -67,7 +68,8 @@ impl Llama {
             dtype: source.dtype(),
         };
         let (width, vocab, device) = (cfg.hidden_size, cfg.vocab_size, source.device().clone());
-        Ok(Self { embed_tokens, layers, norm, lm_head, rope, width, vocab, cached, device })
+        let sliding_window = cfg.sliding_window;
+        Ok(Self { embed_tokens, layers, norm, lm_head, rope, width, vocab, sliding_window, cached, device })
     }
 
     /// Embeds token ids (b, t) as (b, t, width).
@@ -201,6 +203,16 @@ impl Llama {
 
     /// The input without padding, and what all layers share.
     fn prepare(&self, gate: Gate, embeds: &Tensor, sight: &Sight) -> Result<(Tensor, Pass)> {
+        let longest = match sight {
+            Sight::Whole(_) => embeds.dim(1)?,
+            Sight::Cached(batch, _) => batch.positions.iter().max().map_or(0, |last| *last as usize + 1),
+        };
+        if let Some(window) = self.sliding_window.filter(|window| longest > *window) {
+            candle_core::bail!(
+                "a text of {longest} positions, each of which would see the last {window} only (sliding_window), \
+                 which is not built: shorten the text"
+            );
+        }
         match sight {
             Sight::Whole(padding) => {
                 let positions: Vec<u32> = (0..embeds.dim(1)? as u32).collect();

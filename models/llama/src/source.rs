@@ -77,12 +77,14 @@ impl Source<'_> {
     pub fn norm(&self, cfg: &Config) -> Result<RmsNorm> {
         match self {
             Self::Dense(vb) => Ok(RmsNorm::new(vb.get(cfg.hidden_size, "weight")?, cfg.rms_norm_eps)),
-            Self::Blocks { device, .. } => {
-                let row = self.quantized("weight", (1, cfg.hidden_size))?;
-                let weight = row.rows(&Tensor::zeros(1, DType::U32, device)?)?.squeeze(0)?;
-                Ok(RmsNorm::new(weight, cfg.rms_norm_eps))
-            }
+            Self::Blocks { .. } => Ok(RmsNorm::new(self.row(cfg.hidden_size)?, cfg.rms_norm_eps)),
         }
+    }
+
+    /// The numbers (width) of the blocks called `weight`.
+    pub fn row(&self, width: usize) -> Result<Tensor> {
+        let row = self.quantized("weight", (1, width))?;
+        row.rows(&Tensor::zeros(1, DType::U32, self.device())?)?.squeeze(0)
     }
 
     /// The embeddings and the output head.

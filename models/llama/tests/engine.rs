@@ -5,6 +5,7 @@ mod common;
 
 use std::collections::HashMap;
 
+use affekt_generate::engine::most_slots;
 use affekt_generate::{Budget, Engine, Error, Generation, Scorer, Settings, beam_search};
 use affekt_llama::{Config, KEYS, Llama};
 use affekt_testkit::golden::Golden;
@@ -139,6 +140,11 @@ fn a_clip_is_searched_as_if_it_were_alone_with_grouped_queries() {
 }
 
 #[test]
+fn a_clip_is_searched_as_if_it_were_alone_with_stretched_wavelengths() {
+    random_batches(&common::llama("llama3").0, 4);
+}
+
+#[test]
 fn ties_fall_as_if_a_clip_were_alone() {
     let model = undecided();
     random_batches(&model, 3);
@@ -246,6 +252,30 @@ fn a_long_prompt_does_not_keep_others_waiting() {
     assert!(engine.next().is_none());
     assert_eq!(engine.tally().held_back, 0);
     assert_eq!(engine.tally().passes, 35, "2 + 6 * 33 = 200 positions, and one token");
+}
+
+#[test]
+fn beams_share_the_prompt_and_what_they_agree_on() {
+    let (model, _) = common::llama("mha");
+    let (prompt, beams) = (30, 4);
+    let peak = |limit: usize| {
+        let settings = Settings { beams, eos: Vec::new(), max_new_tokens: limit, ..Settings::default() };
+        let budget = Budget { bytes: bytes(&model, 10_000), clips: 1, prefill: 64 };
+        let mut engine = Engine::new(&model, settings, budget).unwrap();
+        engine.submit((), &noise(0.0, 1.0, (1, prompt, model.width())), limit).unwrap();
+        engine.next().unwrap().1.unwrap();
+        let tally = engine.tally();
+        // Every position is fed and written once: nothing is fed again when beams change places.
+        assert_eq!((tally.prompt_rows, tally.beam_rows), (prompt, beams * (limit - 1)));
+        tally.peak_bytes / model.cached().slot_bytes()
+    };
+    assert_eq!(peak(1), prompt);
+    assert_eq!(peak(2), prompt + beams, "one pass over the beams, which have just parted");
+    for limit in [3, 10, 40] {
+        let (steps, slots) = (limit - 1, peak(limit));
+        assert_eq!(most_slots(prompt, beams, limit), prompt + beams * steps);
+        assert!(slots >= prompt + steps && slots <= prompt + beams * steps, "{slots} slots, {steps} steps");
+    }
 }
 
 #[test]

@@ -96,6 +96,12 @@ fn searches_with_grouped_queries_equal_generate() {
 }
 
 #[test]
+fn searches_as_llama_3_and_mistral_equal_generate() {
+    check_all("llama3");
+    check_all("mistral");
+}
+
+#[test]
 fn states_along_the_winner_equal_feeding_it_again() {
     let (model, _) = common::llama("mha");
     let golden = Golden::open(common::path("mha.generate.safetensors"));

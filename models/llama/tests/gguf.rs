@@ -32,6 +32,18 @@ fn every_layer_of_a_quantised_file() {
 }
 
 #[test]
+fn stretched_wavelengths_are_a_tensor() {
+    let (model, _) = Llama::load_gguf(&golden_file("stretched.gguf"), &Device::Cpu).unwrap();
+    let golden = Golden::open(golden_file("stretched.safetensors"));
+    let output = model.forward(&model.embed(&golden.tensor("input_ids")).unwrap(), None).unwrap();
+    for (at, hidden) in output.hidden_states.iter().enumerate() {
+        let what = format!("hidden_states.{at}");
+        assert_close(&what, hidden, &golden.tensor(&what), TOLERANCE);
+    }
+    assert_close("logits", &output.logits, &golden.tensor("logits"), TOLERANCE);
+}
+
+#[test]
 fn generation_runs_on_quantised_weights() {
     let (model, _) = Llama::load_gguf(&golden_file("tiny.gguf"), &Device::Cpu).unwrap();
     let ids = Golden::open(golden_file("gguf.safetensors")).tensor("input_ids").narrow(0, 0, 1).unwrap();

@@ -1,6 +1,7 @@
 """Golden tensors of Llama, of beam search over it and of the SLAM-ASR projector.
 
-Reference: transformers 5.23 (LlamaForCausalLM, eager attention, `generate`) on PyTorch 2.15, CPU, f32, 1 thread.
+Reference: transformers 5.23 (LlamaForCausalLM and MistralForCausalLM, eager attention, `generate`) on PyTorch 2.15, CPU,
+f32, 1 thread.
 The scores of transformers 4.35 come from `beam_search` below, our own statement of its rule; with the rule of 5.x the
 same function is held against `generate` for every case.
 Seeds: 0 and up, named at each use. Weights are rounded to f16 first, so that the stored files are exact.
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 from transformers.utils import logging
 
 OUT = Path(__file__).parent / "golden"
@@ -23,12 +24,12 @@ torch.set_grad_enabled(False)
 logging.set_verbosity_error()
 
 
-def llama(name, seed, eos_scale, **sizes):
+def llama(name, seed, eos_scale, kind=(LlamaConfig, LlamaForCausalLM), **sizes):
     """A lively random model: every weight is drawn anew, and the end token's scores vary `eos_scale` times as much."""
-    config = LlamaConfig(
+    config = kind[0](
         vocab_size=100, hidden_size=64, num_attention_heads=4, rms_norm_eps=1e-5, attn_implementation="eager", **sizes
     )
-    model = LlamaForCausalLM(config).eval()
+    model = kind[1](config).eval()
     generator = torch.Generator().manual_seed(seed)
     for key, weight in model.named_parameters():
         noise = torch.randn(weight.shape, generator=generator)
@@ -39,6 +40,8 @@ def llama(name, seed, eos_scale, **sizes):
         elif "lm_head" in key:
             value = 0.25 * noise
             value[EOS] *= eos_scale
+        elif "bias" in key:
+            value = 0.3 * noise
         else:
             value = noise / weight.shape[1] ** 0.5
         weight.copy_(value.half().float())
@@ -195,8 +198,22 @@ def main():
         "gqa", 2, 1.0, num_hidden_layers=5, intermediate_size=96, num_key_value_heads=2, head_dim=24,
         tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
     )
+    # As Llama 3.1, with texts of the first training so short that wavelengths are stretched in all three ways; and biases.
+    llama3 = llama(
+        "llama3", 3, 1.5, num_hidden_layers=3, intermediate_size=80, num_key_value_heads=2, attention_bias=True,
+        mlp_bias=True, rope_parameters={
+            "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+        },
+    )
+    mistral = llama(
+        "mistral", 4, 2.0, (MistralConfig, MistralForCausalLM), num_hidden_layers=3, intermediate_size=80,
+        num_key_value_heads=1, head_dim=24, sliding_window=40,
+    )
     forward("mha", mha, 10)
     forward("gqa", gqa, 11)
+    forward("llama3", llama3, 12)
+    forward("mistral", mistral, 13)
     plan = [(seed, 4, 24, PAPER if seed % 2 else SUM, {}) for seed in range(20, 30)]
     plan += [(seed, beams, 16, PAPER, {}) for seed in (30, 31, 32) for beams in (1, 2, 3)]
     plan += [(seed, 4, 12, PAPER, {"ids": True}) for seed in (40, 41)]
@@ -205,11 +222,16 @@ def main():
     plan += [(seed, 4, 14, PAPER, {"scorer": "hf4"}) for seed in range(60, 68)]
     cases("mha", mha, plan)
     cases("gqa", gqa, [(70, 4, 12, PAPER, {}), (71, 4, 12, SUM, {"ids": True}), (72, 3, 10, PAPER, {"eos": [2, 5]})])
+    # The entry -4 is the embeddings here: the networks have three layers.
+    plan = [(seed, 4, 14, PAPER if seed % 2 else SUM, {"ids": seed % 3 == 0}) for seed in range(73, 77)]
+    cases("llama3", llama3, plan + [(77, 2, 10, SUM, {"eos": [2, 5]})])
+    cases("mistral", mistral, plan + [(78, 5, 10, SUM, {})])
     projector(80)
     # Here, because others take the references above at any size, and not all of them have the package `gguf`.
     import golden_gguf
 
     golden_gguf.main()
+    golden_gguf.stretched()
 
 
 if __name__ == "__main__":

@@ -52,6 +52,36 @@ fn every_layer_with_grouped_queries_and_a_tied_head() {
     forward("gqa");
 }
 
+#[test]
+fn every_layer_as_llama_3_with_stretched_wavelengths_and_biases() {
+    forward("llama3");
+}
+
+#[test]
+fn every_layer_as_mistral_within_its_window() {
+    forward("mistral");
+}
+
+#[test]
+fn a_text_longer_than_the_window_is_refused() {
+    let (model, config) = common::llama("mistral");
+    assert_eq!((config.sliding_window, config.context()), (Some(40), 40));
+    let embeds = |t: usize| model.embed(&Tensor::full(7u32, (1, t), &Device::Cpu).unwrap()).unwrap();
+    assert!(model.forward(&embeds(40), None).is_ok());
+    let error = model.forward(&embeds(41), None).unwrap_err().to_string();
+    assert!(error.contains("41 positions") && error.contains("sliding_window"), "{error}");
+    let mut cache = model.new_cache(41).unwrap();
+    let past: Vec<u32> = (0..41).collect();
+    let batch = Batch {
+        positions: vec![40],
+        slots: vec![40],
+        groups: vec![Group { shared: &past[..40], own: vec![&past[40..]] }],
+        scored: Vec::new(),
+    };
+    let error = model.hidden_sum(&embeds(1), None, Some((&batch, &mut cache)), &(1..=1)).unwrap_err();
+    assert!(error.to_string().contains("41 positions"), "{error}");
+}
+
 /// Sum of the hidden states 1 to 2 and the logits of new positions, with the slots of what precedes them.
 fn cached(model: &Llama, embeds: &Tensor, batch: &Batch, cache: &mut KvCache) -> (Tensor, Tensor) {
     let (sum, last) = model.hidden_sum(embeds, None, Some((batch, cache)), &(1..=2)).unwrap();
@@ -60,7 +90,7 @@ fn cached(model: &Llama, embeds: &Tensor, batch: &Batch, cache: &mut KvCache) ->
 
 #[test]
 fn a_cache_changes_nothing() {
-    for name in ["mha", "gqa"] {
+    for name in ["mha", "gqa", "llama3"] {
         let (model, _) = common::llama(name);
         let golden = Golden::open(common::path(&format!("{name}.forward.safetensors")));
         let embeds = model.embed(&golden.tensor("input_ids").i(0..=0).unwrap()).unwrap(); // (1, 12, width)
@@ -134,24 +164,24 @@ fn beams_that_share_a_prompt_go_on_as_if_each_had_its_own() {
 
 #[test]
 fn a_batch_gives_what_each_row_gives_alone() {
-    let (model, _) = common::llama("mha");
-    let golden = Golden::open(common::path("mha.forward.safetensors"));
-    let ids = golden.tensor("input_ids");
-    for side in ["mask.right", "mask.left"] {
-        let mask = golden.tensor(side);
-        let batch = model.forward(&model.embed(&ids).unwrap(), Some(&mask)).unwrap();
-        for row in 0..3 {
-            let (ids, mask) = (ids.i(row..=row).unwrap(), mask.i(row..=row).unwrap());
-            let there = valid(&model.embed(&ids).unwrap(), &mask).unsqueeze(0).unwrap(); // (1, valid, width)
-            let alone = model.forward(&there, None).unwrap();
-            for (got, want) in batch.hidden_states.iter().zip(&alone.hidden_states) {
-                assert_close(
-                    side,
-                    &valid(&got.i(row..=row).unwrap(), &mask),
-                    &want.squeeze(0).unwrap(),
-                    SAME,
-                );
-            }
+    for name in ["mha", "gqa", "llama3", "mistral"] {
+        let (model, _) = common::llama(name);
+        let golden = Golden::open(common::path(&format!("{name}.forward.safetensors")));
+        for side in ["mask.right", "mask.left"] {
+            batch_gives_what_rows_give(&model, &golden.tensor("input_ids"), &golden.tensor(side));
+        }
+    }
+}
+
+fn batch_gives_what_rows_give(model: &Llama, ids: &Tensor, mask: &Tensor) {
+    let batch = model.forward(&model.embed(ids).unwrap(), Some(mask)).unwrap();
+    for row in 0..3 {
+        let (ids, mask) = (ids.i(row..=row).unwrap(), mask.i(row..=row).unwrap());
+        let there = valid(&model.embed(&ids).unwrap(), &mask).unsqueeze(0).unwrap(); // (1, valid, width)
+        let alone = model.forward(&there, None).unwrap();
+        for (got, want) in batch.hidden_states.iter().zip(&alone.hidden_states) {
+            let got = valid(&got.i(row..=row).unwrap(), &mask);
+            assert_close("batch equals single", &got, &want.squeeze(0).unwrap(), SAME);
         }
     }
 }

@@ -1,4 +1,4 @@
-"""A tiny quantised Llama in a GGUF file, and what transformers computes with its restored weights.
+"""Tiny Llamas in GGUF files, and what transformers computes with their weights: quantised, and as Llama 3.1 is written.
 
 Reference: gguf 0.19 (GGUFWriter; `quants.dequantize`), transformers 5.23 (LlamaForCausalLM, eager attention) on PyTorch
 2.15, CPU, f32, 1 thread. Blocks are drawn at random, seed 90, every type that the reader supports among them; q and k
@@ -132,5 +132,52 @@ def main():
     save_file(golden | {"input_ids": ids, "logits": output.logits}, OUT / "gguf.safetensors")
 
 
+def stretched():
+    """One layer in F16 with the factors of Llama 3.1's wavelengths as a tensor. They are 1 / 8, between, and whole."""
+    width, inner, heads, head, vocab = 64, 32, 4, 16, 16
+    rope = {
+        "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 64,
+    }
+    config = LlamaConfig(
+        vocab_size=vocab, hidden_size=width, intermediate_size=inner, num_hidden_layers=1, num_attention_heads=heads,
+        num_key_value_heads=2, rms_norm_eps=1e-5, attn_implementation="eager", rope_parameters=rope,
+    )
+    model = LlamaForCausalLM(config).eval()
+    generator = torch.Generator().manual_seed(92)
+    for key, weight in model.named_parameters():
+        noise = torch.randn(weight.shape, generator=generator)
+        weight.copy_((1 + 0.2 * noise if "norm" in key else noise / weight.shape[1] ** 0.5).half().float())
+    writer = gguf.GGUFWriter(OUT / "stretched.gguf", "llama")
+    writer.add_block_count(1)
+    writer.add_context_length(512)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(rope["rope_theta"])
+    writer.add_rope_dimension_count(head)
+    unscaled = 1 / rope["rope_theta"] ** (torch.arange(0, head, 2).float() / head)
+    writer.add_tensor("rope_freqs.weight", (unscaled / model.model.rotary_emb.inv_freq).numpy())
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, 1)
+    for key, weight in model.state_dict().items():
+        if "q_proj" in key or "k_proj" in key:
+            count = weight.shape[0] // head
+            weight = weight.reshape(count, 2, head // 2, width).swapaxes(1, 2).reshape(weight.shape)
+        name = names.get_name(key.removesuffix(".weight")) + ".weight"
+        weight = weight.numpy() if weight.dim() == 1 else weight.half().numpy()
+        writer.add_tensor(name, np.ascontiguousarray(weight))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    ids = torch.randint(3, vocab, (1, 40), generator=generator)
+    output = model(input_ids=ids, output_hidden_states=True)
+    golden = {f"hidden_states.{at}": hidden.contiguous() for at, hidden in enumerate(output.hidden_states)}
+    save_file(golden | {"input_ids": ids, "logits": output.logits}, OUT / "stretched.safetensors")
+
+
 if __name__ == "__main__":
     main()
+    stretched()

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use affekt_core::{Digest, Seconds, Span, Stage};
 
-use super::ledger::{End, Ledger};
-use super::plan::{Recording, Task};
-use super::queue::{Closed, Queue};
+use super::plan::Recording;
+use crate::batch::Task;
+use crate::batch::ledger::{End, Ledger};
+use crate::batch::queue::{Closed, Queue};
 use crate::cut::{Cut, Detector, Failure, Found, LONGEST, Order, Part, Sign};
 use crate::isolate::{self, Pool};
 

@@ -4,15 +4,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 
 use affekt_core::{Reporter, Stage};
-use crossbeam_channel::bounded;
 
 use super::cutters::{Cutters, Item};
-use super::encode::{Encoding, Entry};
-use super::ledger::{End, Ledger};
-use super::queue::Queue;
-use super::standing::Watch;
-use super::write::Writing;
-use super::{Error, Outcome, Plan, Settings};
+use super::encode::Encoding;
+use super::{Plan, Settings};
+use crate::batch::ledger::Ledger;
+use crate::batch::queue::Queue;
+use crate::batch::staff::beside;
+use crate::batch::write::Writing;
+use crate::batch::{Entry, Error, Outcome, Simulating, Task};
 use crate::cut::Detector;
 use crate::isolate::{Pool, Program};
 use crate::networks::Encoders;
@@ -47,8 +47,8 @@ pub fn run(
     stop: &AtomicBool,
     reporter: &dyn Reporter,
 ) -> Result<Outcome, Error> {
-    let ledger = Ledger::new(plan, settings.max_failures, stop, reporter);
-    let decodes = plan.tasks().any(super::plan::Task::needs_media);
+    let ledger = Ledger::new(plan.tasks(), plan.scope(), settings.max_failures, stop, reporter);
+    let decodes = plan.tasks().any(Task::needs_media);
     let pool = decodes.then(|| Pool::start(means.program.clone(), settings.isolation)).transpose()?;
     let writing = Writing::new(&plan.stores, settings.commit_every, &ledger)?;
     let workers = settings.isolation.workers.clamp(1, plan.recordings.len().max(1));
@@ -62,45 +62,37 @@ pub fn run(
         items: &items,
         ledger: &ledger,
     };
+    let simulator = means.encoders.simulator.as_ref();
+    let simulating = simulator.map(|simulator| Simulating::new(simulator, settings.generation, &ledger));
     let encoding = Encoding {
         encoders: means.encoders,
+        plan,
         items: &items,
         entries: &entries,
-        batch: settings.batch,
         ledger: &ledger,
+        simulating: simulating.transpose()?,
+        texts: Vec::new(),
     };
     let waiting = |stage| waiting(stage, &items, &entries);
-    let padding = thread::scope(|scope| {
-        let (over, end) = bounded::<()>(0);
-        let (watched, waiting) = (&ledger, &waiting);
-        let watch = scope.spawn(move || Watch::new(watched, reporter, workers, waiting).run(&end));
-        let writer = scope.spawn(|| {
-            if let Err(error) = writing.run(&entries) {
-                ledger.halt(End::Broken(error));
-            }
-            entries.abandon();
-        });
-        let cut = scope.spawn(|| {
-            thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(|| cutters.run()))));
-            items.close();
-        });
-        let padding = encoding.run();
-        // Cutters that wait for room shall not wait for ever.
-        items.abandon();
-        entries.close();
-        let ended = [cut.join(), writer.join()];
-        drop(over);
-        let _ = watch.join();
-        ended.into_iter().for_each(|thread| thread.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        padding
+    let effort = beside(&ledger, reporter, (writing, &entries), workers, &waiting, || {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(|| cutters.run()))));
+                items.close();
+            });
+            let effort = encoding.run(settings.batch);
+            // Cutters that wait for room shall not wait for ever.
+            items.abandon();
+            effort
+        })
     });
-    Ok(Outcome::of(ledger, padding, workers))
+    Ok(Outcome::of(ledger, effort, workers))
 }
 
 fn waiting(stage: Stage, items: &Queue<Item<'_>>, entries: &Queue<Entry>) -> usize {
     match stage {
         // All networks run in one thread: what waits, waits for the first of them.
-        Stage::Audio | Stage::Video | Stage::Text => items.waiting(),
+        Stage::Audio | Stage::Video | Stage::Recognise | Stage::Text => items.waiting(),
         Stage::Write => entries.waiting(),
         _ => 0,
     }

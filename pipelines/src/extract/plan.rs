@@ -3,53 +3,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use affekt_cache::{Clip, Status, Store};
-use affekt_core::{ClipId, Digest, FeatureKind, FeatureSpec, Span};
+use affekt_cache::Store;
+use affekt_core::{ClipId, FeatureKind, FeatureSpec, Span};
 
-use super::Error;
-use crate::dataset::{Manifest, Row};
+use crate::batch::known::made_from;
+use crate::batch::ledger::Scope;
+use crate::batch::{Error, Known, Tally, Task};
+use crate::dataset::Manifest;
+use crate::recipe::Words;
 
 /// What a clip counts whose end is not known, in seconds: it may be a whole recording, so it is begun early.
 const UNKNOWN_S: f64 = 3_600.0;
-
-/// A clip, and which of its features the cache lacks.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// Its name.
-    pub id: ClipId,
-    /// Which of [`Recording::spans`] is its time.
-    pub index: usize,
-    /// Its time in the recording.
-    pub span: Span,
-    /// What is said in it.
-    pub text: Option<String>,
-    /// The recording that features of it in the cache were made from.
-    pub media: Option<Digest>,
-    /// The features to make.
-    pub lacks: Vec<FeatureKind>,
-}
-
-impl Task {
-    /// Whether anything has to be decoded for it.
-    pub fn needs_media(&self) -> bool {
-        self.needs_sound() || self.needs_faces()
-    }
-
-    /// Whether its sound is needed.
-    pub fn needs_sound(&self) -> bool {
-        self.lacks.iter().any(|kind| is_heard(*kind))
-    }
-
-    /// Whether its faces are needed.
-    pub fn needs_faces(&self) -> bool {
-        self.lacks.contains(&FeatureKind::Video)
-    }
-}
-
-/// Whether the feature `kind` is made from the sound.
-pub fn is_heard(kind: FeatureKind) -> bool {
-    matches!(kind, FeatureKind::Audio | FeatureKind::Speech | FeatureKind::Simulated)
-}
 
 /// The clips of one recording that lack something.
 #[derive(Clone, Debug)]
@@ -75,24 +39,6 @@ impl Recording {
     }
 }
 
-/// Clips by what came of one feature of theirs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// The feature is there.
-    pub done: usize,
-    /// They have no such feature.
-    pub absent: usize,
-    /// It failed.
-    pub failed: usize,
-}
-
-impl Tally {
-    /// All of them.
-    pub fn clips(&self) -> usize {
-        self.done + self.absent + self.failed
-    }
-}
-
 /// The work of a run.
 pub struct Plan {
     /// The features, each with its place in the cache.
@@ -109,7 +55,7 @@ pub struct Plan {
 
 impl Plan {
     /// Holds `manifest` against the cache at `cache`, where each of `specs` has its folder; they are made where they are
-    /// missing. Clips that failed are taken up again with `retry_failed`.
+    /// missing. `words` says where those of the clips come from. Clips that failed are taken up again with `retry_failed`.
     ///
     /// # Errors
     /// Those of [`Store::open`] and [`Store::check_writable`]; [`Error::Moved`], [`Error::Reworded`].
@@ -117,6 +63,7 @@ impl Plan {
         manifest: &Manifest,
         cache: &Path,
         specs: &[FeatureSpec],
+        words: Words,
         retry_failed: bool,
     ) -> Result<Self, Error> {
         let stores = specs.iter().map(|spec| Store::open(cache, spec)).collect::<Result<Vec<_>, _>>()?;
@@ -127,16 +74,14 @@ impl Plan {
         for row in &manifest.rows {
             let mut lacks = Vec::new();
             let mut has_failed = false;
+            let mut speech_cached = false;
             for (store, held) in stores.iter().zip(&mut held) {
-                match Standing::of(row, store)? {
-                    Standing::New => lacks.push(store.spec().kind),
-                    Standing::Failed if retry_failed => lacks.push(store.spec().kind),
-                    Standing::Failed => {
-                        held.failed += 1;
-                        has_failed = true;
-                    }
-                    Standing::Done => held.done += 1,
-                    Standing::Absent => held.absent += 1,
+                let (kind, known) = (store.spec().kind, Known::of(row, store)?);
+                speech_cached |= kind == FeatureKind::Speech && known == Known::Done;
+                if known.is_to_do(retry_failed, held) {
+                    lacks.push(kind);
+                } else {
+                    has_failed |= known == Known::Failed;
                 }
             }
             if has_failed {
@@ -146,7 +91,9 @@ impl Plan {
             if !lacks.is_empty() {
                 let (index, text) = (recording.spans.len(), row.text.clone());
                 let media = stores.iter().find_map(|store| made_from(store, &row.id));
-                recording.tasks.push(Task { id: row.id.clone(), index, span: row.span, text, media, lacks });
+                let (id, span) = (row.id.clone(), row.span);
+                let recognises = lacks.contains(&FeatureKind::Text) && words.recognises(text.is_some());
+                recording.tasks.push(Task { id, index, span, text, media, lacks, recognises, speech_cached });
             }
             recording.spans.push(row.span);
         }
@@ -159,10 +106,24 @@ impl Plan {
         self.recordings.iter().flat_map(|recording| &recording.tasks)
     }
 
-    /// The features that some clip lacks.
+    /// What the run is about.
+    pub fn scope(&self) -> Scope {
+        Scope { clips: self.clips, failed_before: self.failed_before.len() }
+    }
+
+    /// The place of `kind` in the cache, where it is a feature of the run.
+    pub fn store(&self, kind: FeatureKind) -> Option<&Store> {
+        self.stores.iter().find(|store| store.spec().kind == kind)
+    }
+
+    /// The features that some clip lacks, or that are needed for one.
     pub fn lacking(&self) -> Vec<FeatureKind> {
         let kinds = self.stores.iter().map(|store| store.spec().kind);
-        kinds.filter(|kind| self.tasks().any(|task| task.lacks.contains(kind))).collect()
+        let needed = |kind: &FeatureKind| {
+            let hears = *kind == FeatureKind::Speech && self.tasks().any(Task::needs_voice);
+            hears || self.tasks().any(|task| task.lacks(*kind))
+        };
+        kinds.filter(needed).collect()
     }
 }
 
@@ -172,69 +133,4 @@ fn longest_first(recordings: BTreeMap<&Path, Recording>) -> Vec<Recording> {
         recordings.into_values().filter(|recording| !recording.tasks.is_empty()).collect();
     recordings.sort_by(|a, b| b.seconds(UNKNOWN_S).total_cmp(&a.seconds(UNKNOWN_S)));
     recordings
-}
-
-/// What the cache knows of one feature of a clip.
-enum Standing {
-    New,
-    Done,
-    Absent,
-    Failed,
-}
-
-impl Standing {
-    /// Of the clip of `row`, which has to be the same that the cache knows by this name.
-    fn of(row: &Row, store: &Store) -> Result<Self, Error> {
-        let Some(clip) = store.clip(&row.id) else { return Ok(Self::New) };
-        match &clip.status {
-            Status::Failed { .. } => return Ok(Self::Failed),
-            // Words that have come since.
-            Status::Absent { .. } if store.spec().kind == FeatureKind::Text && row.text.is_some() => {
-                return Ok(Self::New);
-            }
-            Status::Absent { .. } | Status::Done { .. } => {}
-        }
-        unmoved(row, clip, store)?;
-        reworded(row, clip, store)?;
-        Ok(if clip.is_done() { Self::Done } else { Self::Absent })
-    }
-}
-
-/// The recording that a feature was made from.
-fn made_from(store: &Store, id: &ClipId) -> Option<Digest> {
-    store.clip(id).filter(|clip| clip.is_done())?.facts.media.clone()
-}
-
-/// A tensor cut elsewhere under the same name would be taken for this clip's.
-fn unmoved(row: &Row, clip: &Clip, store: &Store) -> Result<(), Error> {
-    match clip.facts.span.filter(|_| store.spec().kind != FeatureKind::Text) {
-        Some(cached) if !are_same(cached, row.span) => Err(Error::Moved {
-            clip: row.id.clone(),
-            folder: store.folder().into(),
-            cached,
-            wanted: row.span,
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Equal but for the last digit, which the way through decimals may cost.
-fn are_same(a: Span, b: Span) -> bool {
-    let end = |span: Span| span.end.map_or(f64::MAX, |end| end.0);
-    (a.start.0 - b.start.0).abs() < 1e-6 && (end(a) - end(b)).abs() < 1e-6
-}
-
-fn reworded(row: &Row, clip: &Clip, store: &Store) -> Result<(), Error> {
-    let is_text = store.spec().kind == FeatureKind::Text && clip.is_done();
-    match &clip.facts.words {
-        Some(cached) if is_text && row.text.as_deref().map(digest_of_words).as_ref() != Some(cached) => {
-            Err(Error::Reworded { clip: row.id.clone(), folder: store.folder().into() })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What tells the words of a clip from others.
-pub fn digest_of_words(text: &str) -> Digest {
-    Digest::of(text.as_bytes())
 }

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use affekt_core::FeatureKind;
+use affekt_generate::{Batch, CausalLm};
+use affekt_nn::kv_cache::Group;
 use affekt_weights::Bundle;
 use candle_core::{DType, Tensor};
 
@@ -10,6 +12,10 @@ use super::Width;
 use crate::Error;
 use crate::networks::LanguageModel;
 use crate::recipe::{Recipes, TextRecipe};
+
+/// Tokens of a forward pass beyond which another text has to wait for the next one. On a CPU with two cores a pass is
+/// bound by arithmetic from some dozens of rows on.
+const MOST_ROWS: usize = 256;
 
 /// The feature of a transcript.
 pub struct Text {
@@ -37,6 +43,18 @@ pub struct Encoder {
     width: Width,
 }
 
+/// A transcript as the network takes it.
+struct Words {
+    embeddings: Tensor, // (t, width)
+    given: usize,
+}
+
+impl Words {
+    fn rows(&self) -> usize {
+        self.embeddings.dims()[0]
+    }
+}
+
 impl Encoder {
     /// What `recipes` want of the loaded `language`.
     pub fn new(bundle: &Bundle, recipes: &Recipes, language: Arc<LanguageModel>) -> Result<Self, Error> {
@@ -56,13 +74,86 @@ impl Encoder {
     /// # Errors
     /// [`Error::Tokenizer`], [`Error::NotFinite`], and what candle reports.
     pub fn encode(&self, transcript: &str) -> Result<Text, Error> {
-        let network = &self.language.network;
-        let (words, given) = self.language.embed(transcript)?; // (1, t, width)
-        let read = words.dim(1)?;
-        let cut = (given > read).then_some(Cut { read, given });
-        let layers = self.recipe.layers.resolve(network.hidden_entries())?;
-        let (sum, _) = network.hidden_sum(&words, None, None, &layers)?; // (1, t, width)
-        let feature = self.width.held(sum.squeeze(0)?.to_dtype(DType::F32)?)?;
-        Ok(Text { feature, tokens: read - 1, cut })
+        let mut texts = self.encode_batch(&[transcript]);
+        texts.pop().expect("one answer a transcript")
     }
+
+    /// Encodes transcripts together, each as if it were alone, to the last bit: one answer a transcript in the given
+    /// order. The tokens of several make one forward pass, row after row, and no row sees those of another text; so
+    /// nothing is padded, whatever their lengths.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`]; an error of one transcript is its own.
+    pub fn encode_batch(&self, transcripts: &[&str]) -> Vec<Result<Text, Error>> {
+        let words: Vec<Result<Words, Error>> = transcripts.iter().map(|text| self.words(text)).collect();
+        let sound: Vec<&Words> = words.iter().filter_map(|words| words.as_ref().ok()).collect();
+        let mut states = Vec::with_capacity(sound.len());
+        for pass in passes(&sound) {
+            match self.read(pass) {
+                Ok(read) => states.extend(read.into_iter().map(Ok)),
+                // One text shall not cost its neighbours.
+                Err(_) if pass.len() > 1 => states
+                    .extend(pass.chunks(1).map(|alone| self.read(alone).map(|mut read| read.swap_remove(0)))),
+                Err(error) => states.push(Err(error)),
+            }
+        }
+        let mut states = states.into_iter();
+        let answer = |words: Result<Words, Error>| {
+            let words = words?;
+            let feature = self.width.held(states.next().expect("one for each sound text")?)?;
+            let (read, given) = (words.rows(), words.given);
+            Ok(Text { feature, tokens: read - 1, cut: (given > read).then_some(Cut { read, given }) })
+        };
+        words.into_iter().map(answer).collect()
+    }
+
+    fn words(&self, transcript: &str) -> Result<Words, Error> {
+        let (embeddings, given) = self.language.embed(transcript)?;
+        Ok(Words { embeddings: embeddings.squeeze(0)?, given })
+    }
+
+    /// One forward pass over some texts: the states of each, (t, width).
+    fn read(&self, texts: &[&Words]) -> Result<Vec<Tensor>, Error> {
+        let network = &self.language.network;
+        let layers = self.recipe.layers.resolve(network.hidden_entries())?;
+        let embeddings: Vec<&Tensor> = texts.iter().map(|text| &text.embeddings).collect();
+        let embeddings = Tensor::cat(&embeddings, 0)?; // (n, width)
+        let rows = embeddings.dim(0)?;
+        let slots: Vec<u32> = (0..rows as u32).collect();
+        let mut batch = Batch { slots: slots.clone(), ..Batch::default() };
+        let mut first = 0;
+        for text in texts {
+            let own = &slots[first..first + text.rows()];
+            batch.positions.extend(0..own.len() as u32);
+            let own = (1..=own.len()).map(|seen| &own[..seen]).collect();
+            batch.groups.push(Group { shared: &[], own });
+            first += text.rows();
+        }
+        let mut memory = network.new_cache(rows)?;
+        let states = network.step(&embeddings, &batch, &mut memory, &layers)?.hidden.to_dtype(DType::F32)?; // (n, width)
+        let mut first = 0;
+        let rows_of = |text: &&Words| {
+            let rows = states.narrow(0, first, text.rows())?;
+            first += text.rows();
+            // A view would keep the whole batch in memory for as long as one of its texts is kept.
+            if texts.len() == 1 { Ok(rows) } else { Ok(rows.copy()?) }
+        };
+        texts.iter().map(rows_of).collect()
+    }
+}
+
+/// Texts in forward passes of at most [`MOST_ROWS`] rows; a longer text makes one alone.
+fn passes<'w>(texts: &'w [&'w Words]) -> impl Iterator<Item = &'w [&'w Words]> {
+    let mut rest = texts;
+    std::iter::from_fn(move || {
+        let mut rows = 0;
+        let fits = |text: &&&Words| {
+            rows += text.rows();
+            rows <= MOST_ROWS
+        };
+        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
+        let (pass, others) = rest.split_at(count);
+        rest = others;
+        (!pass.is_empty()).then_some(pass)
+    })
 }

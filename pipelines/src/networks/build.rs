@@ -11,6 +11,7 @@ use affekt_sdumc::Sdumc;
 use affekt_wavlm::WavLm;
 use affekt_weights::bundle::Weights;
 use affekt_weights::{Bundle, Checkpoint, Error as WeightsError, Gguf, KeyTable};
+use affekt_whisper::Whisper;
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
@@ -116,6 +117,12 @@ impl<'b> Source<'b> {
     pub fn sdumc(&self) -> Result<Sdumc, Error> {
         let config = self.bundle.config::<affekt_sdumc::RawConfig>(self.network)?.resolve()?;
         self.load(affekt_sdumc::keys(&config), |vb| Sdumc::load(vb, &config))
+    }
+
+    /// What recognises words.
+    pub fn whisper(&self) -> Result<Whisper, Error> {
+        let config = self.bundle.config::<affekt_whisper::Config>(self.network)?;
+        self.load(&affekt_whisper::KEYS, |vb| Whisper::load(vb, &config))
     }
 }
 

@@ -9,7 +9,8 @@ use candle_core::Device;
 use super::LanguageModel;
 use crate::Error;
 use crate::features::{audio, simulated, text, video};
-use crate::recipe::Recipes;
+use crate::recipe::{Recipes, Words};
+use crate::recognise::Recogniser;
 
 /// What makes features; the parts that were asked for.
 pub struct Encoders {
@@ -19,38 +20,46 @@ pub struct Encoders {
     pub recipes: Recipes,
     /// Where they run.
     pub device: Device,
-    /// For `audio`, `speech` and `simulated`.
+    /// For `audio` and `speech`.
     pub voice: Option<audio::Encoder>,
     /// For `video`.
     pub face: Option<video::Encoder>,
     /// For `text`.
     pub words: Option<text::Encoder>,
-    /// For `simulated`.
+    /// For `text` of words that nobody has written down.
+    pub recogniser: Option<Recogniser>,
+    /// For `simulated`, which is made from `speech`.
     pub simulator: Option<simulated::Encoder>,
 }
 
 impl Encoders {
-    /// Loads what `features` need, each file verified. Files that are missing are listed all at once, with the commands
+    /// Loads what `features` need by `recipes`, each file verified. Files that are missing are listed all at once, with the commands
     /// that bring them; files of other features and of the fusion model may be missing.
     ///
     /// # Errors
     /// Those of the bundle's files; recipes that do not fit the networks; [`Error::Width`].
-    pub fn load(bundle: &Bundle, features: &[FeatureKind], device: &Device) -> Result<Self, Error> {
-        let recipes = Recipes::of(bundle)?;
-        bundle.require(needed(&recipes, features))?;
-        let mut loader = Loader::new(bundle, &recipes, device);
+    pub fn load(
+        bundle: &Bundle,
+        recipes: &Recipes,
+        features: &[FeatureKind],
+        device: &Device,
+    ) -> Result<Self, Error> {
+        bundle.require(needed(recipes, features))?;
+        let mut loader = Loader::new(bundle, recipes, device);
         let voice = needs_voice(features).then(|| loader.voice()).transpose()?;
         let face = features.contains(&FeatureKind::Video).then(|| loader.face()).transpose()?;
         let words = features.contains(&FeatureKind::Text).then(|| loader.words()).transpose()?;
+        let recognises = features.contains(&FeatureKind::Text) && recipes.text.words != Words::Given;
+        let recogniser = recognises.then(|| Recogniser::load(bundle, device)).transpose()?;
         let simulator = features.contains(&FeatureKind::Simulated).then(|| loader.simulator()).transpose()?;
-        let (bundle, device) = (bundle.clone(), device.clone());
-        Ok(Self { bundle, recipes, device, voice, face, words, simulator })
+        let (bundle, recipes, device) = (bundle.clone(), recipes.clone(), device.clone());
+        Ok(Self { bundle, recipes, device, voice, face, words, recogniser, simulator })
     }
 }
 
 fn needs_voice(features: &[FeatureKind]) -> bool {
-    use FeatureKind::{Audio, Simulated, Speech};
-    features.iter().any(|kind| matches!(kind, Audio | Speech | Simulated))
+    use FeatureKind::{Audio, Speech};
+    features.iter().any(|kind| matches!(kind, Audio | Speech))
 }
 
 /// The bundle's names of the networks that `features` need, each once.

@@ -1,12 +1,14 @@
 //! The language model, which the words of a transcript and the words of a voice share.
 
-use affekt_llama::Llama;
-use affekt_weights::Bundle;
+use std::path::Path;
+
+use affekt_llama::{Config, Llama};
+use affekt_weights::{Bundle, Gguf};
 use candle_core::{DType, Device, Tensor};
 
-use super::Source;
+use super::{Source, llama_config};
 use crate::Error;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Promised, Tokenizer};
 
 /// A language model with what it reads and writes words by.
 pub struct LanguageModel {
@@ -30,13 +32,18 @@ pub struct LanguageModel {
 
 impl LanguageModel {
     /// Loads `network` of `bundle`, verified.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] where its tokenizer is another network's, before any weights are read.
     pub fn load(bundle: &Bundle, network: &str, device: &Device) -> Result<Self, Error> {
+        let promised = promised(bundle, network, &llama_config(bundle, network)?)?;
+        let tokenizer = Tokenizer::of(bundle, network, &promised)?;
         let (llama, config) = Source::of(bundle, network, device)?.llama()?;
         Ok(Self {
             network: llama,
-            tokenizer: Tokenizer::of(bundle, network)?,
+            tokenizer,
+            positions: config.context(),
             eos: config.eos_token_ids,
-            positions: config.max_position_embeddings,
             width: config.hidden_size,
             dtype: bundle.network(network)?.dtype.into(),
             device: device.clone(),
@@ -53,4 +60,20 @@ impl LanguageModel {
         let ids = Tensor::from_slice(&ids, (1, ids.len()), &self.device)?; // (1, t)
         Ok((self.network.embed(&ids)?, given))
     }
+}
+
+/// What `config` says of the tokens of `network`, and where it says so.
+fn promised(bundle: &Bundle, network: &str, config: &Config) -> Result<Promised, Error> {
+    let weights = bundle.weights_files(network)?;
+    let file = match (&bundle.network(network)?.config, weights.as_slice()) {
+        (_, [only]) if Gguf::is_named(Path::new(only)) => *only,
+        (Some(config), _) => config,
+        (None, weights) => weights.first().copied().unwrap_or(network),
+    };
+    Ok(Promised {
+        file: file.to_owned(),
+        vocabulary: config.vocab_size,
+        bos: config.bos_token_id,
+        eos: config.eos_token_ids.clone(),
+    })
 }

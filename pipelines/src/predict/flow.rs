@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use affekt_core::{Event, Reporter, Seconds, Span, Stage, TextSource};
+use affekt_core::{Event, Reporter, Seconds, Span, Stage};
 use affekt_media::probe;
 use affekt_report::prediction::Label;
 use affekt_report::{Exhibit, Prediction};
@@ -12,8 +12,7 @@ use super::exhibit::Collection;
 use super::judge::judge;
 use super::recording::{Facts, Job, clips};
 use super::tally::Tally;
-use super::words::WordsOf;
-use crate::transcript::Transcript;
+use super::words::{Words, WordsOf};
 use crate::{Error, Networks};
 
 /// What to judge.
@@ -23,13 +22,13 @@ pub struct Request {
     pub media: PathBuf,
     /// Which part of it.
     pub span: Span,
-    /// What is said in it, where that is known.
-    pub transcript: Option<Transcript>,
+    /// Where its words come from.
+    pub words: Words,
 }
 
 impl From<&str> for Request {
     fn from(media: &str) -> Self {
-        Self { media: media.into(), span: Span::ALL, transcript: None }
+        Self { media: media.into(), span: Span::ALL, words: Words::None }
     }
 }
 
@@ -40,7 +39,8 @@ impl From<&str> for Request {
 /// does not grow with the recording. Two runs over the same file give the same numbers (on the CPU).
 ///
 /// # Errors
-/// Those of every stage; [`Error::NothingToJudge`] without voice, face and words.
+/// Those of every stage; [`Error::NothingToJudge`] without voice, face and words; [`Error::Setting`] where words are to be
+/// recognised and [`Networks::recogniser`] is not loaded.
 pub fn predict(networks: &Networks, request: &Request, reporter: &dyn Reporter) -> Result<Prediction, Error> {
     Ok(run(networks, request, reporter, None)?.0)
 }
@@ -74,14 +74,14 @@ fn run(
         info: &info,
         pictures: collection.as_ref().map(Collection::pictures),
     };
-    let mut words = WordsOf::new(request, &job);
+    let mut words = WordsOf::new(request, &job, networks.recogniser.as_ref())?;
     let mut tally = Tally::default();
     let input = request.media.display().to_string();
 
     let mut detector = networks.finder.detector();
     let facts = clips(&job, &mut **detector, &mut clock, (&meter, reporter), |clip, clock| {
-        let words = clock.wait(|| words.of(&clip));
-        let judged = judge(networks, &clip, words, clock)?;
+        let said = words.of(&clip, clock)?;
+        let judged = judge(networks, &clip, said, clock)?;
         if let Some(collection) = &mut collection {
             collection.take(&clip);
         }
@@ -107,7 +107,7 @@ fn run(
         duration_s: Seconds(facts.span.end.map_or(0.0, |end| end.0 - facts.span.start.0)).rounded(),
         bundle: networks.bundle.name().to_owned(),
         label: Label::of(valence.with_text.unwrap_or(valence.without_text)),
-        text_source: valence.with_text.map(|_| TextSource::Transcript),
+        text_source: request.words.source().filter(|_| valence.with_text.is_some()),
         valence,
         attention,
         timeline: tally.timeline.clone(),

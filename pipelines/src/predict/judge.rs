@@ -8,6 +8,7 @@ use candle_core::Tensor;
 use super::clock::Clock;
 use super::fusion::{Features, Verdicts, fuse};
 use super::recording::Clip;
+use super::words::Said;
 use crate::features::text;
 use crate::{Error, Networks};
 
@@ -19,7 +20,7 @@ pub struct Judged {
     pub end: Seconds,
     /// Both flows; `None` where there is neither voice, nor face, nor words.
     pub verdicts: Option<Verdicts>,
-    /// The words that were given.
+    /// The words that were given or recognised.
     pub words: Option<String>,
     /// The words that were generated.
     pub told: Simulated,
@@ -36,12 +37,7 @@ pub struct Caution {
 }
 
 /// Encodes voice, face and words of `clip`, generates the words that the voice seems to say, and fuses.
-pub fn judge(
-    networks: &Networks,
-    clip: &Clip,
-    words: Option<String>,
-    clock: &mut Clock<'_>,
-) -> Result<Judged, Error> {
+pub fn judge(networks: &Networks, clip: &Clip, said: Said, clock: &mut Clock<'_>) -> Result<Judged, Error> {
     let heard = clip.waveform.as_ref().filter(|waveform| !waveform.is_silent());
     let voice = clock.stage(Stage::Audio, |_| match heard {
         Some(waveform) => networks.voice.encode(waveform),
@@ -52,9 +48,9 @@ pub fn judge(
         start: clip.start,
         end: clip.end,
         verdicts: None,
-        words,
+        words: said.text,
         told: Simulated::default(),
-        cautions: Vec::new(),
+        cautions: said.cautions,
     };
     if voice.is_none() && video.is_none() && judged.words.is_none() {
         return Ok(judged);
@@ -71,7 +67,7 @@ pub fn judge(
         judged.told = simulation.told;
         simulation.feature
     });
-    judged.cautions = cautions(clip, &judged.told, text.as_ref().and_then(|text| text.cut));
+    judged.cautions.extend(cautions(clip, &judged.told, text.as_ref().and_then(|text| text.cut)));
     let features = Features {
         audio: voice.map(|voice| voice.audio),
         text: text.map(|text| text.feature),

@@ -1,11 +1,53 @@
 //! The words of each window.
 
-use affekt_core::{Seconds, Span};
+use affekt_core::{Seconds, Span, Stage, TextSource};
 
 use super::Request;
+use super::clock::Clock;
+use super::judge::Caution;
 use super::recording::{Clip, Job, speech};
+use crate::Error;
+use crate::recognise::{Recognised, Recogniser};
 use crate::transcript::Transcript;
 use crate::windows::Cutter;
+
+/// The language of the speakers from whom published fusion models have learned.
+const ENGLISH: &str = "en";
+
+/// Where the words of a recording come from.
+#[derive(Clone, Debug, Default)]
+pub enum Words {
+    /// There are none.
+    #[default]
+    None,
+    /// They are known.
+    Given(Transcript),
+    /// They are recognised, window by window, by the bundle's network `whisper`.
+    Recognised {
+        /// Code of the language, such as `en`; `None`: that of the first words holds for the recording.
+        language: Option<String>,
+    },
+}
+
+impl Words {
+    /// What a result names them by, where there are any.
+    pub fn source(&self) -> Option<TextSource> {
+        match self {
+            Self::None => None,
+            Self::Given(_) => Some(TextSource::Transcript),
+            Self::Recognised { .. } => Some(TextSource::Asr),
+        }
+    }
+}
+
+/// The words of a window.
+#[derive(Default)]
+pub struct Said {
+    /// `None` where there are none.
+    pub text: Option<String>,
+    /// What makes them doubtful.
+    pub cautions: Vec<Caution>,
+}
 
 /// Seconds behind the end of a recording whose words still belong to it.
 const OVERTIME: f64 = 1.0;
@@ -14,6 +56,9 @@ const OVERTIME: f64 = 1.0;
 pub struct WordsOf<'a> {
     request: &'a Request,
     job: &'a Job<'a>,
+    recogniser: Option<&'a Recogniser>,
+    /// The language of the words that were recognised first.
+    language: Option<String>,
     /// The parts of a text without times, once it had to be divided.
     parts: Option<Vec<Option<String>>>,
     /// Whether they were divided by what is heard.
@@ -21,15 +66,59 @@ pub struct WordsOf<'a> {
 }
 
 impl<'a> WordsOf<'a> {
-    /// For the windows of `request`.
-    pub fn new(request: &'a Request, job: &'a Job<'a>) -> Self {
-        Self { request, job, parts: None, by_speech: false }
+    /// For the windows of `request`; words to be recognised need a `recogniser`, and a language that it knows.
+    pub fn new(
+        request: &'a Request,
+        job: &'a Job<'a>,
+        recogniser: Option<&'a Recogniser>,
+    ) -> Result<Self, Error> {
+        if let Words::Recognised { language } = &request.words {
+            let recogniser = recogniser.ok_or_else(|| Error::Setting {
+                name: "words".into(),
+                reason: "they are to be recognised, but no recogniser is loaded".into(),
+            })?;
+            recogniser.knows(language.as_deref())?;
+        }
+        Ok(Self { request, job, recogniser, language: None, parts: None, by_speech: false })
     }
 
-    /// The words of `clip`. A text without times goes to the windows by how much of each is speech; the first window of
+    /// The words of `clip`.
+    pub fn of(&mut self, clip: &Clip, clock: &mut Clock<'_>) -> Result<Said, Error> {
+        let request = self.request;
+        match (&request.words, self.recogniser) {
+            (Words::Given(transcript), _) => {
+                let text = clock.wait(|| self.given(transcript, clip));
+                Ok(Said { text, cautions: Vec::new() })
+            }
+            (Words::Recognised { language }, Some(recogniser)) => {
+                let known = language.as_deref().or(self.language.as_deref());
+                let recognised = clock.stage(Stage::Recognise, |_| match &clip.waveform {
+                    Some(waveform) => recogniser.recognise(waveform, known),
+                    None => Ok(Recognised::default()),
+                })?;
+                Ok(self.recognised(recognised))
+            }
+            _ => Ok(Said::default()),
+        }
+    }
+
+    fn recognised(&mut self, recognised: Recognised) -> Said {
+        let doubts = recognised.doubts().into_iter();
+        let mut cautions: Vec<Caution> =
+            doubts.map(|doubt| Caution { kind: doubt.kind, text: doubt.text }).collect();
+        if let Some(code) = recognised.language.as_deref().filter(|code| *code != ENGLISH) {
+            let text =
+                format!("the recognised language is {code}: published fusion models learned from English");
+            cautions.push(Caution { kind: "asr language", text });
+        }
+        let text = recognised.text();
+        self.language = self.language.take().or(recognised.language);
+        Said { text, cautions }
+    }
+
+    /// The words that were given. A text without times goes to the windows by how much of each is speech; the first window of
     /// several has that measured, by going over the sound once.
-    pub fn of(&mut self, clip: &Clip) -> Option<String> {
-        let transcript = self.request.transcript.as_ref()?;
+    fn given(&mut self, transcript: &Transcript, clip: &Clip) -> Option<String> {
         // Subtitles may stay a moment longer than the recording lasts; the words were said in it all the same.
         let overtime = if clip.last && self.request.span.end.is_none() { OVERTIME } else { 0.0 };
         let span = Span { start: clip.start, end: Some(Seconds(clip.end.0 + overtime)) };
@@ -67,8 +156,16 @@ impl<'a> WordsOf<'a> {
 
     /// What a user should know of how the words were dealt out.
     pub fn warnings(&self, span: Span, read: bool) -> Vec<String> {
-        let Some(transcript) = &self.request.transcript else { return Vec::new() };
         let mut warnings = Vec::new();
+        let transcript = match &self.request.words {
+            Words::None => return warnings,
+            Words::Recognised { .. } => {
+                let none = (!read).then(|| "no words were recognised: it is judged without text".into());
+                warnings.extend(none);
+                return warnings;
+            }
+            Words::Given(transcript) => transcript,
+        };
         if !read {
             warnings.push("the transcript has no words in this span: it is judged without text".into());
         }

@@ -4,26 +4,26 @@ use affekt_cache::Number;
 use affekt_core::{Digest, FeatureKind, FeatureSpec, LayerRule};
 use affekt_weights::Bundle;
 
-use super::{AudioRecipe, DECODE, KINDS, Recipes};
-use crate::Error;
+use super::{AudioRecipe, DECODE, KINDS, Recipes, Words};
 use crate::networks::{llama_config, manet_config, wavlm_config};
+use crate::{Error, recognise};
 
 /// The specs of `features` (in the order of [`KINDS`], each once; with `simulated` also `speech`, which it is made from),
 /// without loading any weights: digests are the bundle's, widths those of the networks' configurations.
 ///
-/// `crops` says how faces are found: one of the ways of [`VideoRecipe::faces`](super::VideoRecipe::faces), and the
+/// Simulated text is made from speech as it is kept, so that it can be made again from a cache alone. `crops` says how faces are found: one of the ways of [`VideoRecipe::faces`](super::VideoRecipe::faces), and the
 /// detector's weights. `store` is how numbers are kept: `f32`, `f16` or `bf16`.
 ///
 /// # Errors
 /// Those of the bundle's recipes and configurations; [`affekt_cache::Error::UnknownNumber`].
 pub fn specs(
     bundle: &Bundle,
+    recipes: &Recipes,
     features: &[FeatureKind],
     crops: &[String],
     store: &str,
 ) -> Result<Vec<FeatureSpec>, Error> {
-    let recipes = Recipes::of(bundle)?;
-    let maker = Maker { bundle, recipes: &recipes, crops, store };
+    let maker = Maker { bundle, recipes, crops, store, speech: store };
     let asked = |kind: &FeatureKind| {
         let as_source = *kind == FeatureKind::Speech && features.contains(&FeatureKind::Simulated);
         as_source || features.contains(kind)
@@ -32,6 +32,21 @@ pub fn specs(
         KINDS.into_iter().filter(asked).map(|kind| maker.spec(kind)).collect::<Result<_, _>>()?;
     specs.iter().try_for_each(|spec| Number::of(spec).map(|_| ()))?;
     Ok(specs)
+}
+
+/// The spec of text simulated from `speech` as it is kept (its storage type), itself kept as `store`.
+///
+/// # Errors
+/// As [`specs`].
+pub fn simulated_spec(
+    bundle: &Bundle,
+    recipes: &Recipes,
+    speech: &str,
+    store: &str,
+) -> Result<FeatureSpec, Error> {
+    let spec = Maker { bundle, recipes, crops: &[], store, speech }.spec(FeatureKind::Simulated)?;
+    Number::of(&spec)?;
+    Ok(spec)
 }
 
 /// Numbers a row of `kind`, by the configuration of its network.
@@ -44,12 +59,24 @@ pub(crate) fn width(bundle: &Bundle, recipes: &Recipes, kind: FeatureKind) -> Re
     })
 }
 
+/// Hidden states of the network of `kind`, by its configuration: the embeddings and one for each layer.
+fn entries(bundle: &Bundle, recipes: &Recipes, kind: FeatureKind) -> Result<usize, Error> {
+    Ok(1 + match kind {
+        FeatureKind::Audio | FeatureKind::Speech => wavlm_config(bundle, &recipes.audio.network)?.layers,
+        FeatureKind::Video => 0,
+        FeatureKind::Text => llama_config(bundle, &recipes.text.network)?.num_hidden_layers,
+        FeatureKind::Simulated => llama_config(bundle, &recipes.simulated.network)?.num_hidden_layers,
+    })
+}
+
 /// What all specs of a run share.
 struct Maker<'a> {
     bundle: &'a Bundle,
     recipes: &'a Recipes,
     crops: &'a [String],
     store: &'a str,
+    /// How the speech is kept that text is simulated from.
+    speech: &'a str,
 }
 
 /// What differs by feature.
@@ -66,9 +93,12 @@ impl Maker<'_> {
             FeatureKind::Audio => audio(&self.recipes.audio),
             FeatureKind::Speech => audio(&self.recipes.speech),
             FeatureKind::Video => self.video(),
-            FeatureKind::Text => self.text(),
+            FeatureKind::Text => self.text()?,
             FeatureKind::Simulated => self.simulated()?,
         };
+        if let Some(layers) = layers {
+            layers.resolve(entries(self.bundle, self.recipes, kind)?)?;
+        }
         Ok(FeatureSpec {
             kind,
             encoder: network.to_owned(),
@@ -92,15 +122,21 @@ impl Maker<'_> {
         Way { network: &recipe.network, layers: None, preprocessing, row: "frame" }
     }
 
-    fn text(&self) -> Way<'_> {
+    fn text(&self) -> Result<Way<'_>, Error> {
         let recipe = &self.recipes.text;
-        let preprocessing = vec!["bos-v1".into()];
-        Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "token" }
+        let mut preprocessing = vec!["bos-v1".into()];
+        if recipe.words != Words::Given {
+            preprocessing.extend([DECODE.into(), recognise::recipe(self.bundle)?]);
+        }
+        if recipe.words == Words::Filled {
+            preprocessing.push("where no transcript is given".into());
+        }
+        Ok(Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "token" })
     }
 
     fn simulated(&self) -> Result<Way<'_>, Error> {
         let Recipes { speech, simulated: recipe, .. } = self.recipes;
-        let preprocessing = vec![
+        let mut preprocessing = vec![
             DECODE.into(),
             format!("normalize-{}-v1", speech.normalize),
             format!("speech {} of {}", speech.layers, self.digest(&speech.network)?),
@@ -108,6 +144,13 @@ impl Maker<'_> {
             format!("prompt {:?}", recipe.prompt.text()),
             format!("beams {} max {} mode {:?}", recipe.beams, recipe.max_new_tokens, recipe.mode),
         ];
+        if recipe.robust {
+            preprocessing.push("robust-v1".into());
+        }
+        // In f32 it is as it was computed.
+        if self.speech != "f32" {
+            preprocessing.push(format!("speech kept as {}", self.speech));
+        }
         Ok(Way { network: &recipe.network, layers: Some(recipe.layers), preprocessing, row: "token" })
     }
 }

@@ -1,16 +1,23 @@
-//! SentencePiece's BPE, exactly: of all neighbours that make a piece together, those of the highest score are merged
-//! first, and of equals the leftmost.
+//! SentencePiece's BPE: the `tokenizers` library merges, by the order that the scores of a `tokenizer.model` say.
 //!
-//! Written out rather than turned into the list of merges that the `tokenizers` crate takes: there, equal scores and
-//! pieces that can be cut in several ways are ordered by the cut and not by the place, and Llama's runs of spaces all
-//! have the same score.
+//! SentencePiece merges, of all neighbours that make a piece together, those of the highest score first and of equals the
+//! leftmost. The library merges by a list of pairs. Both come to the same where no two pieces share a score, or all that
+//! do are runs of one character, as Llama's runs of spaces are: there the pair with the longer left part stands first, so
+//! that a run grows from the left. `Vocabulary` refuses all others. The list says nothing of one piece that two
+//! overlapping pairs make at once (`lol` in `lolol`); no text was found in which that tells: `tests/golden.py` looks for
+//! some.
+//!
+//! Readings are made here. The library's decoder gives up all neighbouring byte tokens when one of them is no UTF-8.
 //!
 //! Source: T. Kudo, J. Richardson, "SentencePiece", EMNLP 2018 (demonstrations), section 3.1.
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 
-use super::vocabulary::{BadModel, Kind, Vocabulary};
+use tokenizers::Model;
+use tokenizers::models::bpe::{BPE, Merges, Vocab};
+
+use super::vocabulary::{BadModel, Kind, Piece, Vocabulary};
 
 /// What pieces have for a space.
 const SPACE: &str = "▁";
@@ -19,9 +26,7 @@ const SPACE: &str = "▁";
 pub(super) struct SentencePiece {
     /// What each id reads as.
     surfaces: Vec<Surface>,
-    /// Id and score of each normal piece.
-    pieces: HashMap<Box<str>, (u32, f32)>,
-    bytes: [u32; 256],
+    merging: BPE,
     bos: u32,
     dummy_prefix: bool,
 }
@@ -32,37 +37,21 @@ enum Surface {
     Nothing,
 }
 
-/// A stretch of the text that is one piece so far, or an unknown character.
-struct Symbol {
-    start: usize,
-    /// Equal to `start` once it is merged into the one before.
-    end: usize,
-    before: Option<usize>,
-    after: Option<usize>,
-}
-
-/// Two neighbours that make a piece together. Ordered by which is merged first.
-struct Pair {
-    score: f32,
-    left: usize,
-    right: usize,
-    /// Bytes of both: when they have changed, the pair is no more.
-    len: usize,
-}
-
 impl SentencePiece {
     /// Reads a `tokenizer.model`.
     pub fn read(file: &[u8]) -> Result<Self, BadModel> {
-        let Vocabulary { pieces, ids, bytes, bos, dummy_prefix } = Vocabulary::read(file)?;
+        let Vocabulary { pieces, ids, bos, dummy_prefix } = &Vocabulary::read(file)?;
         let surfaces = pieces.iter().map(|piece| match piece.kind {
             Kind::Normal => Surface::Text(piece.text.replace(SPACE, " ").into()),
             Kind::Byte(byte) => Surface::Byte(byte),
             Kind::Special => Surface::Nothing,
         });
-        let surfaces = surfaces.collect();
-        let scored = |(text, id): (&str, u32)| (Box::from(text), (id, pieces[id as usize].score));
-        let pieces = ids.into_iter().map(scored).collect();
-        Ok(Self { surfaces, pieces, bytes, bos, dummy_prefix })
+        let vocabulary: Vocab = ids.iter().map(|(text, id)| ((*text).to_owned(), *id)).collect();
+        let merging = BPE::builder().vocab_and_merges(vocabulary, merges(pieces, ids));
+        // A cache would keep whole texts, which hardly ever come twice.
+        let merging = merging.byte_fallback(true).cache_capacity(0).build();
+        let merging = merging.map_err(|error| BadModel::Unfit(error.to_string()))?;
+        Ok(Self { surfaces: surfaces.collect(), merging, bos: *bos, dummy_prefix: *dummy_prefix })
     }
 
     /// The token that begins a text.
@@ -70,61 +59,24 @@ impl SentencePiece {
         self.bos
     }
 
+    /// How many tokens there are.
+    pub fn tokens(&self) -> usize {
+        self.surfaces.len()
+    }
+
+    /// Whether `token` is there and stands for no text.
+    pub fn is_special(&self, token: u32) -> bool {
+        matches!(self.surfaces.get(token as usize), Some(Surface::Nothing))
+    }
+
     /// The tokens of `text`. Spelled-out special tokens are text like any other.
-    pub fn encode(&self, text: &str) -> Vec<u32> {
+    pub fn encode(&self, text: &str) -> tokenizers::Result<Vec<u32>> {
         if text.is_empty() {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let prefix = if self.dummy_prefix { " " } else { "" };
-        let text = format!("{prefix}{text}").replace(' ', SPACE);
-        let mut tokens = Vec::new();
-        for symbol in self.merged(&text).iter().filter(|symbol| symbol.start < symbol.end) {
-            let part = &text[symbol.start..symbol.end];
-            match self.pieces.get(part) {
-                Some(&(id, _)) => tokens.push(id),
-                None => tokens.extend(part.bytes().map(|byte| self.bytes[usize::from(byte)])),
-            }
-        }
-        tokens
-    }
-
-    fn merged(&self, text: &str) -> Vec<Symbol> {
-        let mut symbols: Vec<Symbol> = text
-            .char_indices()
-            .enumerate()
-            .map(|(index, (start, letter))| {
-                let end = start + letter.len_utf8();
-                let after = (end < text.len()).then_some(index + 1);
-                Symbol { start, end, before: index.checked_sub(1), after }
-            })
-            .collect();
-        let mut queue: BinaryHeap<Pair> =
-            (1..symbols.len()).filter_map(|right| self.pair(text, &symbols, right - 1, right)).collect();
-        while let Some(Pair { left, right, len, .. }) = queue.pop() {
-            let Symbol { start, end, after, .. } = symbols[right];
-            let merged_before = start == end || symbols[left].start == symbols[left].end;
-            if merged_before || end - symbols[left].start != len {
-                continue;
-            }
-            symbols[left].end = end;
-            symbols[left].after = after;
-            symbols[right].end = start;
-            if let Some(after) = after {
-                symbols[after].before = Some(left);
-                queue.extend(self.pair(text, &symbols, left, after));
-            }
-            if let Some(before) = symbols[left].before {
-                queue.extend(self.pair(text, &symbols, before, left));
-            }
-        }
-        symbols
-    }
-
-    /// The pair of two neighbours, where they make a piece.
-    fn pair(&self, text: &str, symbols: &[Symbol], left: usize, right: usize) -> Option<Pair> {
-        let part = &text[symbols[left].start..symbols[right].end];
-        let &(_, score) = self.pieces.get(part)?;
-        Some(Pair { score, left, right, len: part.len() })
+        let prefix = if self.dummy_prefix { SPACE } else { "" };
+        let text = format!("{prefix}{}", text.replace(' ', SPACE));
+        Ok(self.merging.tokenize(&text)?.iter().map(|token| token.id).collect())
     }
 
     /// The text of `tokens`, without the space that [`Self::encode`] puts first. Special tokens, and ids that the
@@ -153,22 +105,16 @@ impl SentencePiece {
     }
 }
 
-impl Ord for Pair {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.score.total_cmp(&other.score).then(Reverse(self.left).cmp(&Reverse(other.left)))
+/// Every way to make a piece of two pieces, the ways that come first foremost.
+fn merges(pieces: &[Piece], ids: &HashMap<&str, u32>) -> Merges {
+    let mut ways = Vec::new();
+    for piece in pieces.iter().filter(|piece| piece.kind == Kind::Normal) {
+        let cuts = piece.text.char_indices().skip(1).map(|(cut, _)| piece.text.split_at(cut));
+        let known = cuts.filter(|(left, right)| ids.contains_key(left) && ids.contains_key(right));
+        ways.extend(known.map(|(left, right)| (piece.score, left, right)));
     }
+    ways.sort_by(|(score, left, _), (other, others_left, _)| {
+        other.total_cmp(score).then(Reverse(left.len()).cmp(&Reverse(others_left.len())))
+    });
+    ways.into_iter().map(|(_, left, right)| (left.to_owned(), right.to_owned())).collect()
 }
-
-impl PartialOrd for Pair {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Pair {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Pair {}

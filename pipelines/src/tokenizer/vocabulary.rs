@@ -9,6 +9,8 @@ use affekt_weights::protobuf::{Broken, Field, Message};
 
 /// More pieces than any published vocabulary has (the largest has a quarter of it).
 const MAX_PIECES: usize = 1 << 20;
+/// More bytes than a piece of any published vocabulary has: a piece is cut in all ways.
+const MAX_BYTES: usize = 512;
 
 /// Why a model file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,10 +48,8 @@ pub(super) struct Piece<'a> {
 pub(super) struct Vocabulary<'a> {
     /// The pieces by id.
     pub pieces: Vec<Piece<'a>>,
-    /// The id of each normal piece.
+    /// The id of each piece that text is made of: normal ones, and bytes as `<0x0A>`.
     pub ids: HashMap<&'a str, u32>,
-    /// The id of each byte.
-    pub bytes: [u32; 256],
     /// The beginning of a text.
     pub bos: u32,
     /// Whether a space is put before every text.
@@ -100,12 +100,10 @@ impl<'a> Vocabulary<'a> {
 
     fn new(pieces: Vec<Piece<'a>>, settings: &Settings) -> Result<Self, BadModel> {
         let mut ids = HashMap::with_capacity(pieces.len());
-        let mut bytes = [None; 256];
         let mut bos = None;
         for (id, piece) in (0..).zip(&pieces) {
             let first = match piece.kind {
-                Kind::Normal => ids.insert(piece.text, id),
-                Kind::Byte(byte) => bytes[usize::from(byte)].replace(id),
+                Kind::Normal | Kind::Byte(_) => ids.insert(piece.text, id),
                 Kind::Special if piece.text == settings.bos => bos.replace(id),
                 Kind::Special => None,
             };
@@ -117,12 +115,50 @@ impl<'a> Vocabulary<'a> {
         let Some(bos) = bos else {
             return Err(BadModel::Unfit(format!("it has no piece {:?} to begin a text", settings.bos)));
         };
-        if let Some(byte) = bytes.iter().position(Option::is_none) {
+        let bytes: Vec<u8> = pieces.iter().filter_map(|piece| piece.byte()).collect();
+        if let Some(byte) = (0..=u8::MAX).find(|byte| !bytes.contains(byte)) {
             return Err(BadModel::Unfit(format!("it has no piece <0x{byte:02X}> for unknown text")));
         }
-        let bytes = bytes.map(Option::unwrap_or_default);
-        Ok(Self { pieces, ids, bytes, bos, dummy_prefix: settings.dummy_prefix })
+        check_order(&pieces, &ids)?;
+        Ok(Self { pieces, ids, bos, dummy_prefix: settings.dummy_prefix })
     }
+}
+
+impl Piece<'_> {
+    fn byte(&self) -> Option<u8> {
+        if let Kind::Byte(byte) = self.kind { Some(byte) } else { None }
+    }
+
+    /// The character of which it is a run.
+    fn run(&self) -> Option<char> {
+        let first = self.text.chars().next()?;
+        self.text.chars().all(|letter| letter == first).then_some(first)
+    }
+}
+
+/// A list of merges says the order of SentencePiece only where every character that a piece has is a piece, and where
+/// equal scores belong to runs of one character.
+fn check_order(pieces: &[Piece], ids: &HashMap<&str, u32>) -> Result<(), BadModel> {
+    let normal = || pieces.iter().filter(|piece| piece.kind == Kind::Normal);
+    let mut letter = [0; 4];
+    for piece in normal() {
+        if let Some(lone) = piece.text.chars().find(|c| !ids.contains_key(&*c.encode_utf8(&mut letter))) {
+            let text = piece.text;
+            return Err(BadModel::Unfit(format!("it has the piece {text:?} and none for {lone:?}")));
+        }
+    }
+    let mut merged: Vec<&Piece> = normal().filter(|piece| piece.text.chars().nth(1).is_some()).collect();
+    merged.sort_by(|one, other| one.score.total_cmp(&other.score));
+    for pair in merged.windows(2) {
+        let (one, other) = (pair[0], pair[1]);
+        if one.score == other.score && (one.run().is_none() || one.run() != other.run()) {
+            return Err(BadModel::Unfit(format!(
+                "its pieces {:?} and {:?} have the same score; take its tokenizer.json",
+                one.text, other.text
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn piece<'a>(field: &Field<'a>, id: usize) -> Result<Piece<'a>, BadModel> {
@@ -135,6 +171,9 @@ fn piece<'a>(field: &Field<'a>, id: usize) -> Result<Piece<'a>, BadModel> {
             3 => kind = field.integer()?,
             _ => {}
         }
+    }
+    if text.len() > MAX_BYTES {
+        return Err(BadModel::Unfit(format!("piece {id} has {} bytes, more than {MAX_BYTES}", text.len())));
     }
     let unfit = |what: &str| Err(BadModel::Unfit(format!("piece {id} ({text:?}) {what}")));
     if text.is_empty() || !score.is_finite() {
@@ -151,7 +190,8 @@ fn piece<'a>(field: &Field<'a>, id: usize) -> Result<Piece<'a>, BadModel> {
         },
         _ => return unfit("is of a kind that SentencePiece does not have"),
     };
-    Ok(Piece { text, score, kind })
+    // Of two zeros, neither is lower.
+    Ok(Piece { text, score: score + 0.0, kind })
 }
 
 /// The byte that `<0x0A>` stands for.

@@ -1,13 +1,14 @@
 //! Flags of `extract`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use affekt_core::FeatureKind;
 use affekt_pipelines::isolate;
+use affekt_pipelines::recipe::Words;
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
+use super::batch::{Generating, Share, Store, percent};
 use super::{Dataset, Detector};
 
 /// Clips that WavLM hears at once on a GPU, where nothing else is said.
@@ -25,6 +26,10 @@ pub struct Extract {
     /// Which features, and what makes them.
     #[command(flatten)]
     pub making: Making,
+    /// Where words come from: the dataset, a recogniser for all clips, or one for those without a transcript. Each is a recipe
+    /// of its own: one cache holds all of them.
+    #[arg(long, value_name = "WORDS", default_value = "dataset")]
+    pub transcript: Transcripts,
     /// Only this share of the recordings, balanced by duration: the first of four machines takes 0/4, the last 3/4.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Share>,
@@ -68,15 +73,22 @@ pub struct Making {
     /// Clips of similar length that WavLM hears at once [default: 1 on a CPU, 16 on a GPU].
     #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub batch: Option<u16>,
+    /// How text is simulated.
+    #[command(flatten)]
+    pub generating: Generating,
     /// Which detector.
     #[command(flatten)]
     pub detector: Detector,
 }
 
 impl Making {
-    /// The features by their kinds, as they are named.
+    /// The features by their kinds, with those that others are made from.
     pub fn kinds(&self) -> Vec<FeatureKind> {
-        self.features.iter().map(|feature| (*feature).into()).collect()
+        let mut kinds: Vec<FeatureKind> = self.features.iter().map(|feature| (*feature).into()).collect();
+        if kinds.contains(&FeatureKind::Simulated) && !kinds.contains(&FeatureKind::Speech) {
+            kinds.push(FeatureKind::Speech);
+        }
+        kinds
     }
 
     /// Processes that decode.
@@ -86,7 +98,44 @@ impl Making {
 
     /// Clips that WavLM hears at once.
     pub fn batch(&self, device: &Device) -> usize {
-        self.batch.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from)
+        batch(self.batch, device)
+    }
+}
+
+/// Clips that WavLM hears at once on `device`, where a flag says `asked`.
+pub fn batch(asked: Option<u16>, device: &Device) -> usize {
+    asked.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from)
+}
+
+/// Where words come from.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Transcripts {
+    /// The dataset.
+    Dataset,
+    /// Recognised by Whisper, all of them.
+    Auto,
+    /// The dataset; recognised by Whisper where it has none.
+    Fill,
+}
+
+impl Transcripts {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Auto => "auto",
+            Self::Fill => "fill",
+        }
+    }
+}
+
+impl From<Transcripts> for Words {
+    fn from(transcripts: Transcripts) -> Self {
+        match transcripts {
+            Transcripts::Dataset => Self::Given,
+            Transcripts::Auto => Self::Recognised,
+            Transcripts::Fill => Self::Filled,
+        }
     }
 }
 
@@ -114,78 +163,5 @@ impl From<Feature> for FeatureKind {
             Feature::Text => Self::Text,
             Feature::Simulated => Self::Simulated,
         }
-    }
-}
-
-/// Storage types.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Store {
-    /// 32 bits: as computed.
-    F32,
-    /// 16 bits, 10 of mantissa: half the disk, three to four digits.
-    F16,
-    /// 16 bits, 7 of mantissa: two to three digits, the range of f32.
-    Bf16,
-}
-
-impl Store {
-    /// Its name in a recipe.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        }
-    }
-}
-
-/// One of several shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Which, from 0.
-    pub index: usize,
-    /// How many there are.
-    pub count: usize,
-}
-
-impl FromStr for Share {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let numbers = text
-            .split_once('/')
-            .and_then(|(index, count)| Some(Self { index: index.parse().ok()?, count: count.parse().ok()? }));
-        match numbers {
-            Some(share) if share.index < share.count => Ok(share),
-            Some(Self { count, .. }) => {
-                Err(format!("the shards of {count} are numbered from 0: name I/{count} with I below {count}"))
-            }
-            None => Err("write I/N, such as 0/4 for the first of four".into()),
-        }
-    }
-}
-
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').parse() {
-        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent),
-        _ => Err("give percent, 0 to 100".into()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_are_numbered_from_0() {
-        assert_eq!("3/4".parse(), Ok(Share { index: 3, count: 4 }));
-        for bad in ["4/4", "0/0", "1", "-1/2", "a/b", ""] {
-            assert!(bad.parse::<Share>().is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn percent_are_0_to_100() {
-        assert_eq!((percent("5"), percent("12.5%")), (Ok(5.0), Ok(12.5)));
-        assert!(percent("101").is_err() && percent("-1").is_err() && percent("nan").is_err());
     }
 }

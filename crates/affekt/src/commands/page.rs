@@ -89,13 +89,13 @@ impl Target {
 
 /// As readable as any file that a program makes: a temporary one would be its owner's alone.
 #[cfg(unix)]
-fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
+pub fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
     use std::os::unix::fs::PermissionsExt;
     builder.permissions(Permissions::from_mode(0o666))
 }
 
 #[cfg(not(unix))]
-fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
+pub fn readable<'b, 'a, 'c>(builder: &'b mut tempfile::Builder<'a, 'c>) -> &'b mut tempfile::Builder<'a, 'c> {
     builder
 }
 

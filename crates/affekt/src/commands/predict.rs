@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use affekt::{Error, Predictor};
 use affekt_core::{Event, Explain, Reporter, Seconds, Span, Stage};
-use affekt_pipelines::predict::Request;
+use affekt_pipelines::predict::{self, Request};
 use affekt_pipelines::transcript::Transcript;
 use affekt_report::table::{Row, table};
 use affekt_report::{Entry, Exhibit, Failure, Prediction, text};
@@ -34,11 +34,10 @@ struct Run {
     loading: Seconds,
 }
 
-/// Where the words of an input come from.
+/// Where the words of the inputs come from.
 enum Words {
-    None,
-    /// They are the same for all inputs; there is but one.
-    Given(Transcript),
+    /// The same holds for all; given words are of the one input.
+    Same(predict::Words),
     /// A folder of files that are called as the inputs are.
     Beside(PathBuf),
 }
@@ -57,16 +56,17 @@ pub fn run(flags: &cli::Predict, global: &Global) -> ExitCode {
 }
 
 /// An error of any stage.
-type Failed = Box<dyn Explain>;
+pub type Failed = Box<dyn Explain>;
 
-fn failed(error: impl Explain + 'static) -> Failed {
+/// `error` as one of any stage.
+pub fn failed(error: impl Explain + 'static) -> Failed {
     Box::new(error)
 }
 
 fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Run, Failed> {
     let span = Span::new(flags.start, flags.end)
         .map_err(|bad| failed(setting("--start, --end", bad.to_string())))?;
-    let words = words(flags.transcript.as_deref(), inputs).map_err(failed)?;
+    let words = words(flags, inputs).map_err(failed)?;
     let report = flags.report.as_deref().map(|path| target(path, inputs)).transpose()?;
     let predictor = Predictor::load(&flags.models, &flags.device);
     let predictor = match flags.detector.yunet() {
@@ -75,8 +75,16 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
         }),
         None => predictor,
     };
-    let predictor = predictor.map_err(failed)?;
+    let predictor = predictor.and_then(|predictor| hearing(predictor, &words)).map_err(failed)?;
     Ok(Run { predictor, span, words, report, loading: Seconds(started.elapsed().as_secs_f64()) })
+}
+
+/// With what recognises words, where they are asked for.
+fn hearing(predictor: Predictor, words: &Words) -> Result<Predictor, Error> {
+    let Words::Same(predict::Words::Recognised { language }) = words else { return Ok(predictor) };
+    let predictor = predictor.with_recogniser()?;
+    language.as_deref().map_or(Ok(()), |code| predictor.knows(code))?;
+    Ok(predictor)
 }
 
 /// Where the page goes: never over a recording, which a shell's `--report *.wav` would name.
@@ -89,12 +97,24 @@ fn target(path: &Path, inputs: &Inputs) -> Result<Target, Failed> {
     Target::open(path).map_err(failed)
 }
 
-fn setting(name: &str, reason: impl Into<String>) -> Error {
+/// A flag whose value cannot be used.
+pub fn setting(name: &str, reason: impl Into<String>) -> Error {
     Error::Setting { name: name.into(), reason: reason.into() }
 }
 
-fn words(argument: Option<&str>, inputs: &Inputs) -> Result<Words, Error> {
-    let Some(argument) = argument else { return Ok(Words::None) };
+fn words(flags: &cli::Predict, inputs: &Inputs) -> Result<Words, Error> {
+    let language = flags.language.clone();
+    let argument = match flags.transcript.as_deref() {
+        Some("auto") => return Ok(Words::Same(predict::Words::Recognised { language })),
+        _ if language.is_some() => {
+            return Err(setting(
+                "--language",
+                "it is that of recognised words, and none are asked for",
+            ));
+        }
+        Some(argument) => argument,
+        None => return Ok(Words::Same(predict::Words::None)),
+    };
     if let Some(folder) = argument.strip_prefix('@').map(Path::new).filter(|path| path.is_dir()) {
         return Ok(Words::Beside(folder.into()));
     }
@@ -103,11 +123,11 @@ fn words(argument: Option<&str>, inputs: &Inputs) -> Result<Words, Error> {
                       is (NAME.srt, NAME.vtt or NAME.txt)";
         return Err(setting("--transcript", reason));
     }
-    Transcript::from_argument(argument).map(Words::Given)
+    Transcript::from_argument(argument).map(|given| Words::Same(predict::Words::Given(given)))
 }
 
 /// What concerns the run as a whole concerns each input: programs hear it of each, people once.
-fn refuse(inputs: &Inputs, error: &dyn Explain, global: &Global) {
+pub fn refuse(inputs: &Inputs, error: &dyn Explain, global: &Global) {
     let names = inputs.entries.iter().map(|entry| match entry {
         Ok(path) => path.display().to_string(),
         Err(error) => error.input(),
@@ -163,8 +183,8 @@ impl Run {
         first: bool,
         progress: &Progress,
     ) -> Result<(Prediction, Option<Exhibit>), Failed> {
-        let (transcript, missing) = self.transcript_of(media)?;
-        let request = Request { media: media.into(), span: self.span, transcript };
+        let (words, missing) = self.words_of(media)?;
+        let request = Request { media: media.into(), span: self.span, words };
         let (mut prediction, exhibit) = if self.report.is_some() {
             let pictures = (PICTURES.1 / count).clamp(2, PICTURES.0);
             let (prediction, exhibit) =
@@ -181,18 +201,17 @@ impl Run {
     }
 
     /// The words of an input, and a warning where they are missing.
-    fn transcript_of(&self, media: &Path) -> Result<(Option<Transcript>, Option<String>), Failed> {
+    fn words_of(&self, media: &Path) -> Result<(predict::Words, Option<String>), Failed> {
         let folder = match &self.words {
-            Words::None => return Ok((None, None)),
-            Words::Given(transcript) => return Ok((Some(transcript.clone()), None)),
+            Words::Same(words) => return Ok((words.clone(), None)),
             Words::Beside(folder) => folder,
         };
         match inputs::sidecar(folder, media).map_err(failed)? {
-            Some(file) => Ok((Some(Transcript::read(&file).map_err(failed)?), None)),
+            Some(file) => Ok((predict::Words::Given(Transcript::read(&file).map_err(failed)?), None)),
             None => {
                 let folder = folder.display();
                 let warning = format!("{folder} has no transcript of this name: it is judged without text");
-                Ok((None, Some(warning)))
+                Ok((predict::Words::None, Some(warning)))
             }
         }
     }

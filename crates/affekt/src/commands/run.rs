@@ -17,6 +17,9 @@ struct Measured {
     seconds: Vec<f64>,
     /// Largest resident memory of the process so far.
     peak_rss_mb: Option<f64>,
+    /// Of the last repeat.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search: Option<run::Search>,
 }
 
 /// Runs the command.
@@ -36,12 +39,12 @@ pub fn run(flags: &cli::Run, global: &Global) -> ExitCode {
 fn measure(flags: &cli::Run) -> Result<Measured, Error> {
     let forward = run::prepare(flags)?;
     let mut seconds = Vec::new();
-    let mut outputs = run::Outputs::new();
+    let (mut outputs, mut search) = (run::Outputs::new(), None);
     for _ in 0..flags.repeat {
         // Two results at once would count twice in the peak of memory.
         outputs.clear();
         let start = Instant::now();
-        outputs = forward()?;
+        (outputs, search) = forward()?;
         // A GPU works on after the call: the pass is over when its results are there.
         if let Some(tensor) = outputs.values().next() {
             tensor.device().synchronize()?;
@@ -53,5 +56,8 @@ fn measure(flags: &cli::Run) -> Result<Measured, Error> {
     }
     tensors::write(&flags.output, &outputs)?;
     let peak_rss_mb = host::peak_memory().map(|bytes| bytes as f64 / f64::from(1 << 20));
-    Ok(Measured { seconds, peak_rss_mb })
+    if let (Some(search), Some(seconds)) = (&mut search, seconds.last()) {
+        search.took(*seconds);
+    }
+    Ok(Measured { seconds, peak_rss_mb, search })
 }

@@ -1,12 +1,14 @@
 //! `run generate`: a prompt of embeddings (b, t, width) or ids (b, t) -> tokens, scores and hidden states.
 
-use affekt_generate::{Generation, Scorer, Settings, beam_search};
+use affekt_generate::engine::most_slots;
+use affekt_generate::{Budget, CausalLm, Engine, Generation, Scorer, Settings, Tally};
 use affekt_llama::{Config, Llama};
 use affekt_pipelines::Error;
 use candle_core::{DType, Device, Tensor};
+use serde::Serialize;
 
 use super::job::outputs;
-use super::{Forward, Job, Outputs, llama};
+use super::{Job, Outputs, Told, llama};
 
 /// A batch of prompts, padding at the left.
 struct Prompts {
@@ -18,19 +20,105 @@ struct Prompts {
     ids: Option<Tensor>,
 }
 
-pub fn prepare(job: &Job) -> Result<Forward, Error> {
+/// How a batch of prompts went through the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Search {
+    /// Prompts.
+    clips: usize,
+    /// Tokens of the texts found.
+    tokens: usize,
+    /// Forward passes.
+    passes: usize,
+    /// Rows of beams in them.
+    beam_rows: usize,
+    /// Rows of prompts in them.
+    prompt_rows: usize,
+    /// Clips in flight, mean over the passes.
+    mean_in_flight: f64,
+    most_in_flight: usize,
+    /// How often a clip had to sit a pass out for want of cache.
+    held_back: usize,
+    /// Most of the cache that was in use.
+    peak_cache_bytes: usize,
+    clips_per_s: f64,
+    tokens_per_s: f64,
+    /// Rows of beams and prompts.
+    rows_per_s: f64,
+}
+
+impl Search {
+    fn new(generations: &[Generation], tally: &Tally) -> Self {
+        Self {
+            clips: generations.len(),
+            tokens: generations.iter().map(|generation| generation.tokens.len()).sum(),
+            passes: tally.passes,
+            beam_rows: tally.beam_rows,
+            prompt_rows: tally.prompt_rows,
+            mean_in_flight: tally.clips as f64 / tally.passes as f64,
+            most_in_flight: tally.most_clips,
+            held_back: tally.held_back,
+            peak_cache_bytes: tally.peak_bytes,
+            clips_per_s: 0.0,
+            tokens_per_s: 0.0,
+            rows_per_s: 0.0,
+        }
+    }
+
+    /// Sets the rates of a search that took so many seconds.
+    pub fn took(&mut self, seconds: f64) {
+        self.clips_per_s = self.clips as f64 / seconds;
+        self.tokens_per_s = self.tokens as f64 / seconds;
+        self.rows_per_s = (self.beam_rows + self.prompt_rows) as f64 / seconds;
+    }
+}
+
+pub fn prepare(job: &Job) -> Result<Told, Error> {
+    let in_flight = in_flight(job)?;
     let (network, config) = llama::load(job)?;
     let settings = settings(job, &config)?;
     let prompts = prompts(job, &network, &config)?;
+    let budget = budget(&prompts, &settings, in_flight, network.slot_bytes())?;
     Ok(Box::new(move || {
-        let generations = prompts.starts.iter().enumerate().map(|(row, &start)| {
+        let mut engine = Engine::new(&network, settings.clone(), budget)?;
+        for (row, &start) in prompts.starts.iter().enumerate() {
             let embeds = prompts.embeds.narrow(0, row, 1)?; // (1, t, width)
             let embeds = embeds.narrow(1, start, embeds.dim(1)? - start)?.contiguous()?; // (1, t - start, width)
-            Ok(beam_search(&network, &embeds, &settings)?)
-        });
-        let generations = generations.collect::<Result<Vec<_>, Error>>()?;
-        collect(&generations, prompts.ids.as_ref(), settings.eos.first().copied().unwrap_or(0))
+            engine.submit(row, &embeds, settings.max_new_tokens)?;
+        }
+        let mut found = engine.by_ref().collect::<Vec<_>>();
+        found.sort_unstable_by_key(|(row, _)| *row);
+        let found = found.into_iter().map(|(_, found)| Ok(found?)).collect::<Result<Vec<_>, Error>>()?;
+        let outputs = collect(&found, prompts.ids.as_ref(), settings.eos.first().copied().unwrap_or(0))?;
+        Ok((outputs, Some(Search::new(&found, &engine.tally()))))
     }))
+}
+
+fn in_flight(job: &Job) -> Result<usize, Error> {
+    match job.special().in_flight {
+        Some(0) => {
+            let reason = "no prompt would be searched with none in flight: use 1 or more".into();
+            Err(Error::Setting { name: "--in-flight".into(), reason })
+        }
+        given => Ok(given.unwrap_or(Budget::default().clips)),
+    }
+}
+
+/// Cache for as many of the longest prompts as may be in flight, within the default; for one of them in any case.
+fn budget(
+    prompts: &Prompts,
+    settings: &Settings,
+    in_flight: usize,
+    slot_bytes: usize,
+) -> Result<Budget, Error> {
+    let padded = prompts.embeds.dim(1)?;
+    let need = |start: &usize| most_slots(padded - start, settings.beams, settings.max_new_tokens);
+    let mut slots: Vec<usize> = prompts.starts.iter().map(need).collect();
+    slots.sort_unstable_by(|a, b| b.cmp(a));
+    let bytes = |slots: usize| slots.saturating_mul(slot_bytes);
+    let all = slots.iter().take(in_flight).fold(0, |all: usize, slots| all.saturating_add(*slots));
+    let largest = bytes(slots.first().copied().unwrap_or(0));
+    let defaults = Budget::default();
+    Ok(Budget { bytes: bytes(all).min(defaults.bytes).max(largest), clips: in_flight, ..defaults })
 }
 
 fn settings(job: &Job, config: &Config) -> Result<Settings, Error> {

@@ -112,8 +112,18 @@ impl<'f> Job<'f> {
 
 /// A flag that the network does not take would do nothing: an error.
 fn refuse_foreign(flags: &cli::Run) -> Result<(), Error> {
-    let Special { normalize, variant, beams, max_new_tokens, layers, scorer, missing, compat, mia } =
-        &flags.special;
+    let Special {
+        normalize,
+        variant,
+        beams,
+        max_new_tokens,
+        layers,
+        scorer,
+        in_flight,
+        missing,
+        compat,
+        mia,
+    } = &flags.special;
     let generate = &[Network::Generate][..];
     let sdumc = &[Network::Sdumc][..];
     let given = [
@@ -123,6 +133,7 @@ fn refuse_foreign(flags: &cli::Run) -> Result<(), Error> {
         ("--max-new-tokens", max_new_tokens.is_some(), generate),
         ("--layers", layers.is_some(), generate),
         ("--scorer", scorer.is_some(), generate),
+        ("--in-flight", in_flight.is_some(), generate),
         ("--missing", *missing, sdumc),
         ("--compat", compat.is_some(), sdumc),
         ("--mia", mia.is_some(), sdumc),

@@ -61,7 +61,7 @@ impl Product<'_> {
 /// `N` rows times `V` vectors of columns, the vectors from `first` of `vectors` in a row of weights.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "iterators over the totals would take their address")]
-fn tile<S: Simd, const N: usize, const V: usize>(
+pub(crate) fn tile<S: Simd, const N: usize, const V: usize>(
     simd: S,
     windows: [&[f32]; N],
     weight: &[S::f32s],

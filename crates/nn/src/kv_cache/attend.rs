@@ -135,9 +135,16 @@ where
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        self.weigh(simd);
-        self.mix(simd);
+    fn with_simd<S: Simd>(self, simd: S) {
+        // The widths of published heads in whole registers: loops over them are unrolled.
+        match self.memory.head_dim / S::F32_LANES {
+            _ if !self.memory.head_dim.is_multiple_of(S::F32_LANES) => self.run::<S, 0>(simd),
+            2 => self.run::<S, 2>(simd),
+            4 => self.run::<S, 4>(simd),
+            8 => self.run::<S, 8>(simd),
+            16 => self.run::<S, 16>(simd),
+            _ => self.run::<S, 0>(simd),
+        }
     }
 }
 
@@ -216,6 +223,13 @@ where
     Q: Fn(usize, usize) -> &'q [f32],
     X: Fn(usize, usize) -> &'x mut [f32],
 {
+    /// Everything, for heads of `V` vectors, or of any size where that is 0.
+    #[inline(always)]
+    fn run<S: Simd, const V: usize>(mut self, simd: S) {
+        self.weigh::<S, V>(simd);
+        self.mix::<S, V>(simd);
+    }
+
     /// Where the weights of a query head of a row begin.
     #[inline(always)]
     fn begin(&self, row: usize, at: usize) -> usize {
@@ -224,16 +238,16 @@ where
 
     /// How much each query of every row takes from each position: (rows, queries, longest), filled as far as the row sees.
     #[inline(always)]
-    fn weigh<S: Simd>(&mut self, simd: S) {
+    fn weigh<S: Simd, const V: usize>(&mut self, simd: S) {
         let rows = self.block.own.len();
         self.weights.clear();
         self.weights.resize(rows * self.heads.len() * self.per * self.block.longest, 0.0);
         for (position, slot) in self.block.together() {
-            self.compare(simd, 0..rows, position, slot);
+            self.compare::<S, V>(simd, 0..rows, position, slot);
         }
         for row in 0..rows {
             for (position, slot) in self.block.apart(row) {
-                self.compare(simd, row..row + 1, position, slot);
+                self.compare::<S, V>(simd, row..row + 1, position, slot);
             }
             let seen = self.block.shared.len() + self.block.common.len() + self.block.own[row].len();
             for at in self.heads.start * self.per..self.heads.end * self.per {
@@ -244,13 +258,13 @@ where
     }
 
     #[inline(always)]
-    fn compare<S: Simd>(&mut self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
+    fn compare<S: Simd, const V: usize>(&mut self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
         for head in self.heads.clone() {
             let key = self.memory.key(slot, head);
             for row in rows.clone() {
                 for at in head * self.per..(head + 1) * self.per {
                     let begin = self.begin(row, at);
-                    self.weights[begin + position] = dot(simd, (self.query)(row, at), key);
+                    self.weights[begin + position] = dot::<S, V>(simd, (self.query)(row, at), key);
                 }
             }
         }
@@ -258,25 +272,30 @@ where
 
     /// Adds the values up, in the order of positions, to what was zero.
     #[inline(always)]
-    fn mix<S: Simd>(&self, simd: S) {
+    fn mix<S: Simd, const V: usize>(&self, simd: S) {
         let rows = self.block.own.len();
         for (position, slot) in self.block.together() {
-            self.add(simd, 0..rows, position, slot);
+            self.add::<S, V>(simd, 0..rows, position, slot);
         }
         for row in 0..rows {
             for (position, slot) in self.block.apart(row) {
-                self.add(simd, row..row + 1, position, slot);
+                self.add::<S, V>(simd, row..row + 1, position, slot);
             }
         }
     }
 
     #[inline(always)]
-    fn add<S: Simd>(&self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
+    fn add<S: Simd, const V: usize>(&self, simd: S, rows: Range<usize>, position: usize, slot: u32) {
         for head in self.heads.clone() {
             let value = self.memory.value(slot, head);
             for row in rows.clone() {
                 for at in head * self.per..(head + 1) * self.per {
-                    add(simd, (self.mixed)(row, at), self.weights[self.begin(row, at) + position], value);
+                    add::<S, V>(
+                        simd,
+                        (self.mixed)(row, at),
+                        self.weights[self.begin(row, at) + position],
+                        value,
+                    );
                 }
             }
         }
@@ -284,9 +303,17 @@ where
 }
 
 #[inline(always)]
-fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
+fn dot<S: Simd, const V: usize>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
     let mut sums = simd.splat_f32s(0.0);
+    if let (Some(a), Some(b)) = (a.first_chunk::<V>(), b.first_chunk::<V>())
+        && V > 0
+    {
+        for at in 0..V {
+            sums = simd.mul_add_e_f32s(a[at], b[at], sums);
+        }
+        return simd.reduce_sum_f32s(sums);
+    }
     for (&a, &b) in a.iter().zip(b) {
         sums = simd.mul_add_e_f32s(a, b, sums);
     }
@@ -296,9 +323,17 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
 
 /// Adds `weight * value` to `sum`.
 #[inline(always)]
-fn add<S: Simd>(simd: S, sum: &mut [f32], weight: f32, value: &[f32]) {
+fn add<S: Simd, const V: usize>(simd: S, sum: &mut [f32], weight: f32, value: &[f32]) {
     let ((sum, sum_rest), (value, rest)) = (S::as_mut_simd_f32s(sum), S::as_simd_f32s(value));
     let weights = simd.splat_f32s(weight);
+    if let (Some(sum), Some(value)) = (sum.first_chunk_mut::<V>(), value.first_chunk::<V>())
+        && V > 0
+    {
+        for at in 0..V {
+            sum[at] = simd.mul_add_e_f32s(weights, value[at], sum[at]);
+        }
+        return;
+    }
     for (sum, &value) in sum.iter_mut().zip(value) {
         *sum = simd.mul_add_e_f32s(weights, value, *sum);
     }

@@ -91,7 +91,7 @@ fn f16_bits(bits: u16) -> f32 {
 }
 
 #[inline(always)]
-fn each<const B: usize, const N: usize>(
+pub(super) fn each<const B: usize, const N: usize>(
     bytes: &[u8],
     numbers: &mut [f32],
     restore: impl Fn(&[u8; B], &mut [f32; N]),
@@ -125,31 +125,38 @@ fn q8_0(block: &[u8; 34], numbers: &mut [f32; 32]) {
     }
 }
 
-/// Scale and minimum, 6 bits each, of part `part` of 8.
+/// Scales and minima of the 8 parts of a Q4_K or Q5_K block, as integers of 6 bits.
 #[inline(always)]
-fn scale_and_minimum(scales: &[u8], part: usize) -> (f32, f32) {
-    let (scale, minimum) = if part < 4 {
-        (scales[part] & 63, scales[part + 4] & 63)
-    } else {
-        let high = |byte: u8| (byte >> 6) << 4;
-        ((scales[part + 4] & 15) | high(scales[part - 4]), (scales[part + 4] >> 4) | high(scales[part]))
+pub(super) fn packed<const B: usize>(block: &[u8; B]) -> ([u8; 8], [u8; 8]) {
+    // Four bytes at a time: six low bits of the first parts; of the others four bits each, and the two that are left.
+    let four = |at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let (first, second, third) = (four(4), four(8), four(12));
+    let eight = |own: u32, low: u32| {
+        let high = (low & 0x0f0f_0f0f) | (own >> 2 & 0x3030_3030);
+        (u64::from(own & 0x3f3f_3f3f) | u64::from(high) << 32).to_le_bytes()
     };
-    (scale.into(), minimum.into())
+    (eight(first, third), eight(second, third >> 4))
+}
+
+/// The same as numbers.
+#[inline(always)]
+fn scales_and_minima<const B: usize>(block: &[u8; B]) -> ([f32; 8], [f32; 8]) {
+    let (scales, minima) = packed(block);
+    let by = |factor: f32, parts: [u8; 8]| parts.map(|part| factor * f32::from(part));
+    (by(scale(block, 0), scales), by(scale(block, 2), minima))
 }
 
 /// Two scales, 8 scales and minima of 32 numbers each, then 128 bytes with two numbers each.
 #[inline(always)]
 fn q4k(block: &[u8; 144], numbers: &mut [f32; 256]) {
-    let (d, dmin, scales) = (scale(block, 0), scale(block, 2), &block[4..16]);
+    let (scales, minima) = scales_and_minima(block);
     for (chunk, (numbers, pairs)) in
         numbers.chunks_exact_mut(64).zip(block[16..].chunks_exact(32)).enumerate()
     {
         let (low, high) = numbers.split_at_mut(32);
-        let (s, m) = scale_and_minimum(scales, 2 * chunk);
-        let (s, m) = (d * s, dmin * m);
+        let (s, m) = (scales[2 * chunk], minima[2 * chunk]);
         low.iter_mut().zip(pairs).for_each(|(number, &pair)| *number = s * f32::from(pair & 15) - m);
-        let (s, m) = scale_and_minimum(scales, 2 * chunk + 1);
-        let (s, m) = (d * s, dmin * m);
+        let (s, m) = (scales[2 * chunk + 1], minima[2 * chunk + 1]);
         high.iter_mut().zip(pairs).for_each(|(number, &pair)| *number = s * f32::from(pair >> 4) - m);
     }
 }
@@ -157,18 +164,16 @@ fn q4k(block: &[u8; 144], numbers: &mut [f32; 256]) {
 /// As Q4_K, with the fifth bits of all numbers in 32 bytes between.
 #[inline(always)]
 fn q5k(block: &[u8; 176], numbers: &mut [f32; 256]) {
-    let (d, dmin, scales, fifth) = (scale(block, 0), scale(block, 2), &block[4..16], &block[16..48]);
+    let ((scales, minima), fifth) = (scales_and_minima(block), &block[16..48]);
     for (chunk, (numbers, pairs)) in
         numbers.chunks_exact_mut(64).zip(block[48..].chunks_exact(32)).enumerate()
     {
         let (low, high) = numbers.split_at_mut(32);
-        let (s, m) = scale_and_minimum(scales, 2 * chunk);
-        let (s, m) = (d * s, dmin * m);
+        let (s, m) = (scales[2 * chunk], minima[2 * chunk]);
         for ((number, &pair), &bits) in low.iter_mut().zip(pairs).zip(fifth) {
             *number = s * f32::from((pair & 15) | (bits >> (2 * chunk) & 1) << 4) - m;
         }
-        let (s, m) = scale_and_minimum(scales, 2 * chunk + 1);
-        let (s, m) = (d * s, dmin * m);
+        let (s, m) = (scales[2 * chunk + 1], minima[2 * chunk + 1]);
         for ((number, &pair), &bits) in high.iter_mut().zip(pairs).zip(fifth) {
             *number = s * f32::from((pair >> 4) | (bits >> (2 * chunk + 1) & 1) << 4) - m;
         }

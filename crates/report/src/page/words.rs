@@ -1,10 +1,10 @@
 //! What was said beside what the language model made of the voice.
 
-use super::align::{Alignment, align};
 use super::axis::Axis;
 use super::markup::Markup;
 use super::number::{counted, percent, signed};
 use super::section;
+use crate::error_rate::{Alignment, align};
 use crate::exhibit::Words;
 use crate::{Exhibit, Prediction};
 use affekt_core::TextSource;
@@ -149,7 +149,7 @@ fn cell(page: &mut Markup, name: &str, flow: &str, text: Option<&str>, words: Op
 }
 
 /// The text with its marks; neighbours that are marked share one, and what lies between words stays.
-fn marked(page: &mut Markup, flow: &str, text: &str, words: &[(&str, bool)]) {
+pub fn marked(page: &mut Markup, flow: &str, text: &str, words: &[(&str, bool)]) {
     let mut rest = text;
     for group in words.chunk_by(|one, next| one.1 == next.1) {
         let (first, last) = (group[0].0, group[group.len() - 1].0);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use affekt_core::{ClipId, FeatureKind, Stage};
 
-use super::{Counts, Ending, Failed, RunRecord, Warned};
+use super::{Counts, Ending, Failed, Generation, RunRecord, Warned};
 use crate::duration::duration;
 use crate::table::on_one_line;
 
@@ -49,6 +49,13 @@ fn write_summary(out: &mut String, record: &RunRecord, path: &Path) -> std::fmt:
     let facts: Vec<String> = [limit, padding, memory].into_iter().flatten().collect();
     if !facts.is_empty() {
         writeln!(out, "  run         {}", facts.join(", "))?;
+    }
+    if let Some(Generation { mean_in_flight, most_in_flight, peak_cache_bytes, .. }) = record.generation {
+        let cache = peak_cache_bytes as f64 / 1e6;
+        writeln!(
+            out,
+            "  generation  {mean_in_flight:.1} clips in flight, {most_in_flight} at most, cache {cache:.0} MB"
+        )?;
     }
     writeln!(out, "  record      {}", path.display())
 }

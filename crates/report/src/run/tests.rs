@@ -44,6 +44,14 @@ fn record() -> RunRecord {
         stages: [(Stage::Faces, work), (Stage::Decode, work)].into(),
         limit: Some(Stage::Faces),
         padding_waste: Some(0.0814),
+        generation: Some(Generation {
+            passes: 100,
+            rows: 6_400,
+            mean_in_flight: 15.5,
+            most_in_flight: 16,
+            held_back: 0,
+            peak_cache_bytes: 812_000_000,
+        }),
         peak_memory_bytes: Some(1_300_000_000),
         seconds: Times {
             total: Seconds(100.0),
@@ -66,7 +74,7 @@ fn the_json_form_is_the_contract() {
     let json = serde_json::to_value(record()).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     let expected = "affekt command started ended ended_by host device config bundle specs counts clips stages limit \
-                    padding_waste peak_memory_bytes seconds failures warnings message";
+                    padding_waste generation peak_memory_bytes seconds failures warnings message";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     assert_eq!(json["ended_by"], "finished");
     assert_eq!(json["counts"]["audio"], json!({ "done": 507, "absent": 2, "failed": 3, "skipped": 1024 }));
@@ -153,6 +161,7 @@ fn people_see_features_reasons_and_speed() {
 
   clips       512 of 512 through, 3 failed; 1 min 40 s, 5.12 clips/s, 10.0 times real time
   run         limited by faces, padding 8.1%, peak memory 1300 MB beside the workers'
+  generation  15.5 clips in flight, 16 at most, cache 812 MB
   record      runs/r.json
 ";
     assert_eq!(record().summary(Path::new("runs/r.json")), expected);
@@ -163,6 +172,7 @@ fn a_run_without_work_says_so() {
     let mut record = record();
     record.failures.clear();
     (record.clips, record.limit, record.padding_waste) = (Clips::default(), None, None);
+    record.generation = None;
     (record.seconds, record.peak_memory_bytes) = (Times { total: Seconds(0.4), ..Times::default() }, None);
     record.counts = [(FeatureKind::Audio, Counts { skipped: 14, ..Counts::default() })].into();
     let expected = "  \

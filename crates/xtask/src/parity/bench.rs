@@ -8,10 +8,13 @@ use super::cases::{self, Timed};
 use super::check::holds;
 use super::options::Options;
 use super::programs::{Compared, Programs, publish};
-use super::table;
+use super::{engine, table};
 
 /// Peak memory is never above PyTorch's.
-const MEMORY_BOUND: f64 = 1.0;
+pub const MEMORY_BOUND: f64 = 1.0;
+
+/// How often each program is started.
+const ROUNDS: usize = 3;
 
 /// What one program took over all rounds.
 #[derive(Default)]
@@ -23,15 +26,25 @@ struct Taken {
 /// `cargo xtask bench-parity`.
 pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let options = Options::parse(flags, &["--network", "--threads", "--rounds", "--repeat"])?;
-    let timed: Vec<Timed> = cases::timed().into_iter().filter(|timed| options.wants(&timed.case)).collect();
-    if timed.is_empty() {
+    let wanted = |timed: &Timed| options.wants(timed.case.network);
+    let timed: Vec<Timed> = cases::timed().into_iter().filter(wanted).collect();
+    let with_engine = options.wants("engine");
+    if timed.is_empty() && !with_engine {
         bail!("none of these networks is timed");
     }
+    if !timed.is_empty() {
+        one_by_one(root, &options, &timed)?;
+    }
+    if with_engine { engine::run(root, &options) } else { Ok(()) }
+}
+
+/// The passes of single networks.
+fn one_by_one(root: &Path, options: &Options, timed: &[Timed]) -> Result<()> {
     let cases: Vec<_> = timed.iter().map(|timed| &timed.case).collect();
-    let programs = Programs::prepare(root, &options, &cases)?;
+    let programs = Programs::prepare(root, options, &cases)?;
     let (mut rows, mut errors, mut missed) = (Vec::new(), Vec::new(), 0);
-    for timed in &timed {
-        let (torch, affekt, groups) = in_turn(&programs, &options, timed)?;
+    for timed in timed {
+        let (torch, affekt, groups) = in_turn(&programs, options, timed)?;
         let row = Row::new(timed, &torch, &affekt, &groups);
         missed += usize::from(!row.holds);
         rows.push(row.cells);
@@ -46,7 +59,7 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
         "{} threads; {} starts of each program in turn, {} passes of each: median (min to max); peak memory of the \
          whole process\n\n{}\n{}",
         options.threads,
-        options.rounds,
+        options.rounds.unwrap_or(ROUNDS),
         options.repeat,
         table::render(&head, &rows),
         table::render(&["case", "output", "error"], &errors)
@@ -62,8 +75,9 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
 fn in_turn(programs: &Programs, options: &Options, timed: &Timed) -> Result<(Taken, Taken, Vec<Compared>)> {
     let (reference, got) = (programs.output("torch"), programs.output("affekt"));
     let (mut torch, mut affekt) = (Taken::default(), Taken::default());
-    for round in 1..=options.rounds {
-        println!("{}: round {round} of {}", timed.case.name, options.rounds);
+    let rounds = options.rounds.unwrap_or(ROUNDS);
+    for round in 1..=rounds {
+        println!("{}: round {round} of {rounds}", timed.case.name);
         // The first pass of a process warms up.
         let passes = options.repeat + 1;
         for (taken, measured) in [
@@ -117,7 +131,7 @@ fn spread(seconds: &[f64]) -> String {
     format!("{:.3} ({least:.3} to {most:.3})", median(seconds))
 }
 
-fn median(seconds: &[f64]) -> f64 {
+pub fn median(seconds: &[f64]) -> f64 {
     let mut sorted = seconds.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;

@@ -5,8 +5,8 @@ pub const ERROR_BOUND: f64 = 1e-3;
 /// What is aimed at.
 pub const ERROR_AIM: f64 = 1e-4;
 
-/// The networks as `affekt run` calls them.
-pub const NETWORKS: [&str; 6] = ["wavlm", "manet", "llama", "slam", "generate", "sdumc"];
+/// The networks as `affekt run` calls them, and the engine: `generate` with many prompts.
+pub const NETWORKS: [&str; 7] = ["wavlm", "manet", "llama", "slam", "generate", "engine", "sdumc"];
 
 /// One run of one network; both programs get the same.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub struct Case {
     /// What it is, for people.
     pub name: String,
     pub network: &'static str,
+    /// What the programs call it.
+    pub names: Names,
     /// Folder or file of the weights, under the folder of all of them.
     pub weights: &'static str,
     /// File of the input tensors, there too.
@@ -25,6 +27,13 @@ pub struct Case {
     pub in_halves: bool,
 }
 
+/// A network as the two programs know it.
+#[derive(Clone, Copy, Debug)]
+pub struct Names {
+    pub affekt: &'static str,
+    pub torch: &'static str,
+}
+
 /// A case that is timed.
 pub struct Timed {
     pub case: Case,
@@ -33,7 +42,9 @@ pub struct Timed {
 }
 
 fn case(name: &str, network: &'static str, weights: &'static str, input: &'static str) -> Case {
-    Case { name: name.to_owned(), network, weights, input, config: None, flags: Vec::new(), in_halves: false }
+    let names = Names { affekt: network, torch: network };
+    let (name, config, flags) = (name.to_owned(), None, Vec::new());
+    Case { name, network, names, weights, input, config, flags, in_halves: false }
 }
 
 impl Case {
@@ -45,6 +56,11 @@ impl Case {
     fn config(mut self, config: Option<&'static str>) -> Self {
         self.config = config;
         self
+    }
+
+    /// As a case of the engine.
+    fn engine(self) -> Self {
+        Self { network: "engine", ..self }
     }
 
     fn in_halves(mut self) -> Self {
@@ -70,6 +86,26 @@ pub fn timed() -> Vec<Timed> {
     ]
 }
 
+/// The searches of `bench-parity --network engine`: 32 prompts of 60 to 140 positions, so many at once. PyTorch does them in
+/// batches.
+pub fn searches() -> [(usize, Case); 3] {
+    [(1, "1"), (4, "4"), (16, "16")].map(|(at_once, flag)| {
+        let flags = ["--beams", "4", "--max-new-tokens", "40", "--in-flight", flag];
+        let name = format!("32 prompts, {flag} at once");
+        let case = case(&name, "generate", "llama", "llama/engine.safetensors").flags(&flags).engine();
+        (at_once, Case { names: Names { torch: "engine", ..case.names }, ..case })
+    })
+}
+
+/// A large product in f32 and little else, for the rate that this machine reaches, and its floating-point operations.
+pub fn products() -> (f64, Case) {
+    let parameters = f64::from(5 * 1024 * 2048 + 2048 * 4096);
+    (
+        2.0 * 2000.0 * parameters,
+        case("2000 rows through the projector", "slam", "slam/model.pt", "slam/long.safetensors"),
+    )
+}
+
 /// The cases of `check-parity`.
 pub fn checked() -> Vec<Case> {
     let upstream = ["--variant", "upstream"];
@@ -93,6 +129,9 @@ pub fn checked() -> Vec<Case> {
         let flags = ["--beams", beams, "--max-new-tokens", limit, "--scorer", scorer];
         cases.push(case(name, "generate", "llama", "llama/prompts.safetensors").flags(&flags));
     }
+    let flags = ["--beams", "4", "--max-new-tokens", "24", "--in-flight", "4"];
+    let ragged = case("9 ragged prompts, 4 in flight", "generate", "llama", "llama/ragged.safetensors");
+    cases.push(ragged.flags(&flags).engine());
     cases.extend(fusion());
     cases
 }
@@ -133,6 +172,7 @@ mod tests {
             cases
                 .iter()
                 .chain(timed().iter().map(|timed| &timed.case))
+                .chain(searches().iter().map(|(_, case)| case))
                 .all(|case| NETWORKS.contains(&case.network))
         );
         let mut runs: Vec<String> =

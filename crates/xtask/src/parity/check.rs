@@ -14,7 +14,7 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let options = Options::parse(flags, &["--network", "--dtype", "--threads"])?;
     let halves = options.dtype != "f32";
     let cases = cases::checked();
-    let wanted = |case: &&Case| options.wants(case) && (case.in_halves || !halves);
+    let wanted = |case: &&Case| options.wants(case.network) && (case.in_halves || !halves);
     let cases: Vec<&Case> = cases.iter().filter(wanted).collect();
     if cases.is_empty() {
         bail!("none of these networks has a case in {}", options.dtype);

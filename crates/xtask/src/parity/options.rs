@@ -1,8 +1,8 @@
-//! The flags of both commands.
+//! The flags of the commands.
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::cases::{Case, NETWORKS};
+use super::cases::NETWORKS;
 
 /// What the commands take.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,16 +12,25 @@ pub struct Options {
     /// Numbers inside affekt's networks.
     pub dtype: String,
     pub threads: usize,
-    pub rounds: usize,
+    /// How often each program is started, where it is said.
+    pub rounds: Option<usize>,
     pub repeat: usize,
+    /// Of a generation.
+    pub max_new_tokens: usize,
 }
 
 impl Options {
     /// Reads `flags`; those that are not in `known` are refused.
     pub fn parse(flags: &[&str], known: &[&str]) -> Result<Self> {
         let cores = std::thread::available_parallelism()?.get();
-        let mut options =
-            Self { networks: Vec::new(), dtype: "f32".to_owned(), threads: cores, rounds: 3, repeat: 3 };
+        let mut options = Self {
+            networks: Vec::new(),
+            dtype: "f32".to_owned(),
+            threads: cores,
+            rounds: None,
+            repeat: 3,
+            max_new_tokens: 200,
+        };
         let mut rest = flags.iter();
         while let Some(&flag) = rest.next() {
             ensure!(
@@ -42,8 +51,9 @@ impl Options {
         };
         match flag {
             "--threads" => self.threads = count()?,
-            "--rounds" => self.rounds = count()?,
+            "--rounds" => self.rounds = Some(count()?),
             "--repeat" => self.repeat = count()?,
+            "--max-new-tokens" => self.max_new_tokens = count()?,
             "--dtype" => {
                 ensure!(
                     ["f32", "f16", "bf16"].contains(&value),
@@ -63,9 +73,9 @@ impl Options {
         Ok(())
     }
 
-    /// Whether the case is asked for.
-    pub fn wants(&self, case: &Case) -> bool {
-        self.networks.is_empty() || self.networks.iter().any(|network| network == case.network)
+    /// Whether the network is asked for.
+    pub fn wants(&self, network: &str) -> bool {
+        self.networks.is_empty() || self.networks.iter().any(|wanted| wanted == network)
     }
 }
 

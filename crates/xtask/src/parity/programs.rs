@@ -25,11 +25,37 @@ pub struct Programs {
 }
 
 /// What a program says about its passes.
+#[derive(Debug)]
 pub struct Measured {
     /// One a pass.
     pub seconds: Vec<f64>,
     /// Peak of the whole process, in MiB.
     pub memory: f64,
+    /// Of `affekt run generate`: how the last search went.
+    pub search: Option<Search>,
+}
+
+/// How many clips went through the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Search {
+    pub clips: f64,
+    pub tokens: f64,
+    pub passes: f64,
+    pub beam_rows: f64,
+    pub prompt_rows: f64,
+    /// Clips in flight, mean over the passes.
+    pub in_flight: f64,
+    /// Most of the cache that was in use.
+    pub cache_bytes: f64,
+}
+
+/// What the machine can do, by PyTorch.
+#[derive(Clone, Copy, Debug)]
+pub struct Probe {
+    /// Gigabytes read once in a second.
+    pub read: f64,
+    /// 10^9 floating-point operations of a large product in a second.
+    pub products: f64,
 }
 
 /// How far one group of output tensors is from its reference.
@@ -48,6 +74,14 @@ pub struct Compared {
 impl Programs {
     /// Builds `affekt`, sees to Python, and draws the weights of `cases`.
     pub fn prepare(root: &Path, options: &Options, cases: &[&Case]) -> Result<Self> {
+        let mut networks: Vec<&str> =
+            cases.iter().filter_map(|case| case.weights.split('/').next()).collect();
+        networks.dedup();
+        Self::with_weights(root, options, &networks)
+    }
+
+    /// The same with the weights of `networks`.
+    pub fn with_weights(root: &Path, options: &Options, networks: &[&str]) -> Result<Self> {
         let python = python::environment(root)?;
         let affekt = match std::env::var_os(GIVEN) {
             Some(given) => given.into(),
@@ -55,9 +89,6 @@ impl Programs {
         };
         let threads = options.threads.to_string();
         let programs = Self { root: root.to_owned(), python, affekt, threads };
-        let mut networks: Vec<&str> =
-            cases.iter().filter_map(|case| case.weights.split('/').next()).collect();
-        networks.dedup();
         for network in networks {
             let folder = Path::new(FOLDER).join(network);
             shell::capture(programs.script("make.py").arg(network).arg(folder))?;
@@ -68,13 +99,13 @@ impl Programs {
     /// Runs a case in `affekt`; its outputs go to `output`.
     pub fn affekt(&self, case: &Case, dtype: &str, repeat: usize, output: &Path) -> Result<Measured> {
         let mut command = Command::new(&self.affekt);
-        command.arg("run").args(["--device", "cpu"]);
+        command.arg("run").arg(case.names.affekt).args(["--device", "cpu"]);
         self.run(&mut command, case, dtype, repeat, output)
     }
 
     /// Runs it in PyTorch.
     pub fn torch(&self, case: &Case, dtype: &str, repeat: usize, output: &Path) -> Result<Measured> {
-        self.run(&mut self.script("reference.py"), case, dtype, repeat, output)
+        self.run(self.script("reference.py").arg(case.names.torch), case, dtype, repeat, output)
     }
 
     fn run(
@@ -87,7 +118,7 @@ impl Programs {
     ) -> Result<Measured> {
         let folder = Path::new(FOLDER);
         let repeat = repeat.to_string();
-        command.arg(case.network).args(["--repeat", &repeat, "--dtype", dtype]).args(&case.flags);
+        command.args(["--repeat", &repeat, "--dtype", dtype]).args(&case.flags);
         command.arg("--weights").arg(folder.join(case.weights));
         command.arg("--input").arg(folder.join(case.input)).arg("--output").arg(output);
         if let Some(config) = case.config {
@@ -96,6 +127,33 @@ impl Programs {
         command.env("RAYON_NUM_THREADS", &self.threads).env("OMP_NUM_THREADS", &self.threads);
         let said = shell::capture(command.current_dir(&self.root))?;
         measured(&said).with_context(|| format!("not seconds and memory: {said}"))
+    }
+
+    /// Writes a bundle of the whole system to `folder`, whose generations end at `tokens`.
+    pub fn bundle(&self, folder: &str, tokens: &str) -> Result<()> {
+        shell::capture(self.script("bundle.py").args([FOLDER, folder, tokens])).map(drop)
+    }
+
+    /// `affekt` on the same number of threads, for other work than a case's.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(&self.affekt);
+        command.env("RAYON_NUM_THREADS", &self.threads).current_dir(&self.root);
+        command
+    }
+
+    /// Asks PyTorch what this machine can do.
+    pub fn probe(&self) -> Result<Probe> {
+        let said = shell::capture(self.script("probe.py").env("OMP_NUM_THREADS", &self.threads))?;
+        let json: Value = serde_json::from_str(&said)?;
+        let rate = |name: &str| json[name].as_f64().with_context(|| format!("no {name} in {said}"));
+        Ok(Probe { read: rate("read_gb_s")?, products: rate("gflop_s")? })
+    }
+
+    /// A file under the folder of weights and inputs, as JSON.
+    pub fn json(&self, name: &str) -> Result<Value> {
+        let path = self.root.join(FOLDER).join(name);
+        let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// Holds the outputs `got` against `reference`.
@@ -142,7 +200,20 @@ fn build(root: &Path) -> Result<PathBuf> {
 fn measured(said: &str) -> Option<Measured> {
     let json: Value = serde_json::from_str(said).ok()?;
     let seconds = json["seconds"].as_array()?.iter().map(Value::as_f64).collect::<Option<_>>()?;
-    Some(Measured { seconds, memory: json["peak_rss_mb"].as_f64()? })
+    Some(Measured { seconds, memory: json["peak_rss_mb"].as_f64()?, search: search(&json["search"]) })
+}
+
+fn search(json: &Value) -> Option<Search> {
+    let number = |name: &str| json[name].as_f64();
+    Some(Search {
+        clips: number("clips")?,
+        tokens: number("tokens")?,
+        passes: number("passes")?,
+        beam_rows: number("beam_rows")?,
+        prompt_rows: number("prompt_rows")?,
+        in_flight: number("mean_in_flight")?,
+        cache_bytes: number("peak_cache_bytes")?,
+    })
 }
 
 fn compared(line: &str) -> Option<Compared> {
@@ -163,7 +234,7 @@ mod tests {
     #[test]
     fn what_the_programs_say_is_read() {
         let said = measured(r#"{"seconds": [1.5, 2], "peak_rss_mb": 3.25}"#).unwrap();
-        assert_eq!((said.seconds.as_slice(), said.memory), (&[1.5, 2.0][..], 3.25));
+        assert_eq!((said.seconds.as_slice(), said.memory, said.search), (&[1.5, 2.0][..], 3.25, None));
         assert!(measured(r#"{"seconds": [1], "peak_rss_mb": null}"#).is_none());
         let line = r#"{"name": "r", "kind": "numbers", "tensors": 2, "worst": "r.1", "error": null}"#;
         let found = compared(line).unwrap();

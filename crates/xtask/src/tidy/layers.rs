@@ -18,7 +18,7 @@ pub enum Layer {
 }
 
 /// Every member of the workspace.
-pub const MEMBERS: [(&str, Layer); 17] = [
+pub const MEMBERS: [(&str, Layer); 18] = [
     ("crates/core", Layer::Core),
     ("crates/media", Layer::Machinery),
     ("crates/faces", Layer::Machinery),
@@ -31,6 +31,7 @@ pub const MEMBERS: [(&str, Layer); 17] = [
     ("models/manet", Layer::Network),
     ("models/llama", Layer::Network),
     ("models/sdumc", Layer::Network),
+    ("models/whisper", Layer::Network),
     ("pipelines", Layer::Flow),
     ("crates/affekt", Layer::Product),
     ("crates/testkit", Layer::Dev),

@@ -48,6 +48,7 @@ type Refusal = Box<dyn Explain>;
 /// What takes part, checked before anything is generated.
 struct Parts {
     bundle: Bundle,
+    recipes: Recipes,
     device: Device,
     specs: Vec<FeatureSpec>,
     detector: Detector,
@@ -98,10 +99,10 @@ fn parts(flags: &cli::BenchExtract) -> Result<Parts, PipelineError> {
         }
         None => Finder::of(&bundle, &recipes)?,
     };
-    let specs = specs(&bundle, &making.kinds(), &finder.words(), making.store.name())?;
+    let specs = specs(&bundle, &recipes, &making.kinds(), &finder.words(), making.store.name())?;
     let program = worker::program().map_err(PipelineError::from)?;
     let (batch, detector) = (making.batch(&device), finder.order());
-    Ok(Parts { bundle, device, specs, detector, program, batch })
+    Ok(Parts { bundle, recipes, device, specs, detector, program, batch })
 }
 
 /// The clips, and how they were made where they are generated.
@@ -132,7 +133,7 @@ fn stages_alone(
     folder: &Path,
     progress: &Progress,
 ) -> Result<stages::Stages, Error> {
-    let encoders = Encoders::load(&parts.bundle, &parts.kinds(), &parts.device)?;
+    let encoders = Encoders::load(&parts.bundle, &parts.recipes, &parts.kinds(), &parts.device)?;
     let means = stages::Means {
         encoders: &encoders,
         specs: &parts.specs,

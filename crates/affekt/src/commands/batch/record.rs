@@ -2,50 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use affekt::{Error, Extractor};
-use affekt_core::Seconds;
+use affekt::Error;
+use affekt_core::{FeatureSpec, Seconds};
+use affekt_pipelines::batch::ledger::{Reading, Scope};
+use affekt_pipelines::batch::{Effort, End, Generated, Outcome, Tally};
 use affekt_pipelines::device;
-use affekt_pipelines::extract::ledger::Reading;
-use affekt_pipelines::extract::{End, Outcome, Plan, Settings};
-use affekt_report::run::{Bundle, Clips, Counts, Ending, RunRecord, Times, Work};
-use serde_json::json;
+use affekt_report::run::{Bundle, Clips, Counts, Ending, Generation, RunRecord, Times, Work};
+use candle_core::Device;
 use time::OffsetDateTime;
 
-use crate::cli;
 use crate::host;
 
+/// What is known of a run before it.
+pub struct Beginning<'a> {
+    /// The networks.
+    pub bundle: &'a affekt_weights::Bundle,
+    /// Where they run.
+    pub device: &'a Device,
+    /// What is made.
+    pub specs: Vec<FeatureSpec>,
+    /// What the cache holds of each already.
+    pub held: &'a [Tally],
+    /// Clips to do.
+    pub tasks: usize,
+    /// Every flag with the value that counts.
+    pub config: serde_json::Value,
+}
+
 /// The record at the start.
-pub fn begun(
-    flags: &cli::Extract,
-    extractor: &Extractor,
-    plan: &Plan,
-    settings: &Settings,
-) -> Result<RunRecord, Error> {
-    let specs = extractor.specs()?;
-    let bundle = extractor.bundle();
+pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
+    let Beginning { bundle, device, specs, held, tasks, config } = beginning;
     let networks: BTreeSet<&str> = specs.iter().map(|spec| spec.encoder.as_str()).collect();
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
-    let held = plan.held.iter().zip(&specs);
+    let held = held.iter().zip(&specs);
     let held = held.map(|(held, spec)| (spec.kind, Counts { skipped: held.clips(), ..Counts::default() }));
-    let config = json!({
-        "dataset": flags.dataset.name,
-        "root": flags.dataset.root,
-        "labels": flags.dataset.labels,
-        "cache": flags.cache,
-        "features": specs.iter().map(|spec| spec.kind.name()).collect::<Vec<_>>(),
-        "models": flags.making.models,
-        "store": flags.making.store.name(),
-        "shard": flags.shard.map(|share| format!("{}/{}", share.index, share.count)),
-        "max_failures": settings.max_failures,
-        "retry_failed": flags.retry_failed,
-        "workers": settings.isolation.workers,
-        "time_limit": settings.isolation.limit.as_secs(),
-        "worker_memory_bytes": settings.isolation.memory,
-        "batch": settings.batch,
-        "commit_every": settings.commit_every,
-        "yunet": flags.making.detector.yunet().map(|(weights, _)| weights),
-    });
     Ok(RunRecord {
         affekt: env!("CARGO_PKG_VERSION").into(),
         command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
@@ -53,15 +44,16 @@ pub fn begun(
         ended: None,
         ended_by: Ending::Running,
         host: host::host(),
-        device: device::name(extractor.device()),
+        device: device::name(device),
         config,
         bundle: Bundle { name: bundle.name().into(), files },
         counts: held.collect(),
         specs: specs.into_iter().map(Into::into).collect(),
-        clips: Clips { total: plan.tasks().count(), ..Clips::default() },
+        clips: Clips { total: tasks, ..Clips::default() },
         stages: BTreeMap::new(),
         limit: None,
         padding_waste: None,
+        generation: None,
         peak_memory_bytes: None,
         seconds: Times::default(),
         failures: Vec::new(),
@@ -70,9 +62,10 @@ pub fn begun(
     })
 }
 
-/// Puts down what came of the run of `plan`.
-pub fn end(record: &mut RunRecord, outcome: Outcome, plan: &Plan) {
-    let Outcome { end, counts, made, failed, warned, stages, padding, limit, .. } = outcome;
+/// Puts down what came of the run over `scope`.
+pub fn end(record: &mut RunRecord, outcome: Outcome, scope: Scope) {
+    let Outcome { end, counts, made, failed, warned, stages, effort, limit, .. } = outcome;
+    let Effort { padding_waste, generated } = effort;
     for (kind, made) in made {
         let counts = record.counts.entry(kind).or_default();
         (counts.done, counts.absent, counts.failed) = (made.done, made.absent, made.failed);
@@ -87,7 +80,8 @@ pub fn end(record: &mut RunRecord, outcome: Outcome, plan: &Plan) {
     record.stages = stages.into_iter().map(|(stage, read)| (stage, work(read))).collect();
     record.warnings = warned;
     record.limit = limit;
-    record.padding_waste = (padding.computed > 0).then(|| padding.waste());
+    record.padding_waste = padding_waste;
+    record.generation = generated.map(generation);
     record.seconds.media = counts.media;
     record.failures = failed;
     (record.ended_by, record.message) = match end {
@@ -98,7 +92,7 @@ pub fn end(record: &mut RunRecord, outcome: Outcome, plan: &Plan) {
         ),
         End::TooManyFailures => {
             // Of all clips, those of earlier runs included: what the bound is on.
-            let (failed, all) = (plan.failed_before.len() + counts.failed, plan.clips);
+            let (failed, all) = (scope.failed_before + counts.failed, scope.clips);
             let percent = 100.0 * failed as f64 / all.max(1) as f64;
             let message = format!(
                 "{failed} of {all} clips have failed, {percent:.1}%, more than --max-failures allows; what is done is \
@@ -113,6 +107,17 @@ pub fn end(record: &mut RunRecord, outcome: Outcome, plan: &Plan) {
             (Ending::Failed, Some(message))
         }
     };
+}
+
+fn generation(tally: Generated) -> Generation {
+    Generation {
+        passes: tally.passes,
+        rows: tally.beam_rows + tally.prompt_rows,
+        mean_in_flight: tally.clips as f64 / tally.passes.max(1) as f64,
+        most_in_flight: tally.most_clips,
+        held_back: tally.held_back,
+        peak_cache_bytes: tally.peak_bytes,
+    }
 }
 
 /// Puts down when the run ended, and what it took; `total` is its wall time so far, `work` that of the work alone.

@@ -6,11 +6,9 @@ use affekt_cache::{Error as CacheError, ShardWriter, Store};
 use affekt_core::{ClipId, Stage};
 use affekt_report::run::Failed;
 
-use super::Error;
-use super::encode::{Entry, Made, Numbers};
 use super::ledger::Ledger;
-use super::plan::Tally;
 use super::queue::{Next, Queue};
+use super::{Entry, Error, Made, Numbers, Tally};
 
 /// Shards are committed when a feature has so many bytes.
 const MOST_BYTES: usize = 64 << 20;

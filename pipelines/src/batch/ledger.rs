@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 use affekt_core::{ClipId, Event, FeatureKind, Reporter, Seconds, Stage};
 use affekt_report::run::{Failed, Warned};
 
-use super::Error;
-use super::plan::{Plan, Tally, Task};
+use super::{Error, Tally, Task};
 
 /// Why a run has ended.
 #[derive(Debug)]
@@ -19,7 +18,7 @@ pub enum End {
     Finished,
     /// The caller asked for it.
     Interrupted,
-    /// More clips failed than [`super::Settings::max_failures`] allows.
+    /// More clips failed than its user allows.
     TooManyFailures,
     /// It cannot go on.
     Broken(Error),
@@ -53,6 +52,15 @@ pub struct Reading {
     pub cpu: Option<Seconds>,
 }
 
+/// What a run is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Scope {
+    /// All clips, those that are through before it among them.
+    pub clips: usize,
+    /// Clips that have failed before it, and are not tried again.
+    pub failed_before: usize,
+}
+
 /// The state of a run.
 pub struct Ledger<'r> {
     reporter: &'r dyn Reporter,
@@ -82,23 +90,26 @@ struct Book {
 }
 
 impl<'r> Ledger<'r> {
-    /// For the work of `plan`; more than `max_failures` percent of all clips that it was made for may not
-    /// fail, before it or in it.
-    pub fn new(
-        plan: &Plan,
+    /// For the work on `tasks`; of all clips of `scope`, no more than `max_failures` percent may fail, before the run or in it.
+    pub fn new<'t>(
+        tasks: impl Iterator<Item = &'t Task>,
+        scope: Scope,
         max_failures: Option<f64>,
         stop: &'r AtomicBool,
         reporter: &'r dyn Reporter,
     ) -> Self {
-        let total = plan.tasks().count();
+        let mut total = 0;
         let mut gauges: BTreeMap<Stage, Gauge> = BTreeMap::new();
-        for stage in plan.tasks().flat_map(stages_of) {
-            gauges.entry(stage).or_default().total += 1;
+        for task in tasks {
+            total += 1;
+            for stage in task.stages() {
+                gauges.entry(stage).or_default().total += 1;
+            }
         }
         // Of all clips of the share, those of earlier runs included: a run that goes on has the bound of one run.
         let allowed = max_failures.map_or(usize::MAX, |percent| {
-            let allowed = (percent / 100.0 * plan.clips as f64) as usize;
-            allowed.saturating_sub(plan.failed_before.len())
+            let allowed = (percent / 100.0 * scope.clips as f64) as usize;
+            allowed.saturating_sub(scope.failed_before)
         });
         Self {
             reporter,
@@ -182,7 +193,7 @@ impl<'r> Ledger<'r> {
         book.through += 1;
         book.media += seconds.0;
         drop(book);
-        for stage in stages_of(task).filter(|stage| !matches!(stage, Stage::Decode | Stage::Write)) {
+        for stage in task.stages().filter(|stage| !matches!(stage, Stage::Decode | Stage::Write)) {
             self.passed(stage, 1);
         }
     }
@@ -245,20 +256,6 @@ impl<'r> Ledger<'r> {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The stages that a clip goes through.
-fn stages_of(task: &Task) -> impl Iterator<Item = Stage> {
-    let lacks = |kind: FeatureKind| task.lacks.contains(&kind);
-    let stages = [
-        (Stage::Decode, task.needs_media()),
-        (Stage::Audio, task.needs_sound()),
-        (Stage::Video, task.needs_faces()),
-        (Stage::Text, lacks(FeatureKind::Text)),
-        (Stage::Simulate, lacks(FeatureKind::Simulated)),
-        (Stage::Write, true),
-    ];
-    stages.into_iter().filter(|(_, needed)| *needed).map(|(stage, _)| stage)
 }
 
 /// A book that is closed.

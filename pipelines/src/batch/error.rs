@@ -14,6 +14,7 @@ pub enum Error {
     #[error(transparent)]
     Networks(#[from] crate::Error),
     /// Of the workers, where none can be started at all.
+    #[cfg(feature = "media")]
     #[error(transparent)]
     Workers(#[from] crate::isolate::Error),
     /// A clip that the cache knows as another part of its recording.
@@ -30,6 +31,24 @@ pub enum Error {
         cached: Span,
         /// The span in the dataset.
         wanted: Span,
+    },
+    /// Speech by one recipe, kept in several types.
+    #[error("{} has speech kept as {}", cache.display(), types.join(" and as "))]
+    SeveralSpeeches {
+        /// The cache.
+        cache: PathBuf,
+        /// The types.
+        types: Vec<String>,
+    },
+    /// Clips whose voice is not in the cache.
+    #[error("{count} clips have no speech in {}, the first is {first}", folder.display())]
+    Unheard {
+        /// The first of them.
+        first: ClipId,
+        /// How many.
+        count: usize,
+        /// The feature's folder.
+        folder: PathBuf,
     },
     /// A clip whose words have changed.
     #[error("clip {clip} has other words in the cache ({}) than in the dataset", folder.display())]
@@ -51,8 +70,10 @@ impl Explain for Error {
         match self {
             Self::Cache(error) => error.kind(),
             Self::Networks(error) => error.kind(),
+            #[cfg(feature = "media")]
             Self::Workers(error) => error.kind(),
-            Self::Moved { .. } | Self::Reworded { .. } => ErrorKind::BadDataset,
+            Self::Moved { .. } | Self::Reworded { .. } | Self::Unheard { .. } => ErrorKind::BadDataset,
+            Self::SeveralSpeeches { .. } => ErrorKind::BadConfig,
         }
     }
 
@@ -60,7 +81,10 @@ impl Explain for Error {
         match self {
             Self::Cache(error) => error.hint(),
             Self::Networks(error) => error.hint(),
+            #[cfg(feature = "media")]
             Self::Workers(error) => error.hint(),
+            Self::SeveralSpeeches { .. } => Some("--speech names the one to take".into()),
+            Self::Unheard { .. } => Some("--dataset and --root say where to hear them first".into()),
             Self::Moved { folder, .. } | Self::Reworded { folder, .. } => Some(format!(
                 "features of both under one name would mix: use another --cache, or remove {} to make them anew",
                 folder.display()

@@ -1,0 +1,117 @@
+//! Many voices at once to simulated text: clips enter and leave while others go on.
+
+use std::collections::BTreeMap;
+
+use affekt_cache::Facts;
+use affekt_core::{FeatureKind, SampleRate, Stage};
+use affekt_generate::{Budget, Engine, Generation};
+use affekt_llama::Llama;
+use affekt_report::error_rate;
+use candle_core::Tensor;
+
+use super::ledger::Ledger;
+use super::{Draft, Generated, Numbers};
+use crate::Error;
+use crate::features::simulated::{Encoder, Simulation};
+
+/// Clips whose text is being generated.
+pub struct Simulating<'a, 'p> {
+    simulator: &'a Encoder,
+    engine: Engine<'a, Llama, usize>,
+    ledger: &'a Ledger<'a>,
+    /// Clips that the engine has in flight at most.
+    most: usize,
+    drafts: BTreeMap<usize, Draft<'p>>,
+    came: usize,
+}
+
+impl<'a, 'p> Simulating<'a, 'p> {
+    /// For clips of the run of `ledger`, as many at once as `budget` allows.
+    ///
+    /// # Errors
+    /// Those of [`Engine::new`].
+    pub fn new(simulator: &'a Encoder, budget: Budget, ledger: &'a Ledger<'a>) -> Result<Self, Error> {
+        let engine = simulator.engine(budget)?;
+        Ok(Self { simulator, engine, ledger, most: budget.clips, drafts: BTreeMap::new(), came: 0 })
+    }
+
+    /// Takes up a clip with its `speech` (t, width) of `samples` samples. One that is through at once comes back: it is too
+    /// short, or has failed.
+    pub fn take(&mut self, mut draft: Draft<'p>, speech: &Tensor, samples: usize) -> Option<Draft<'p>> {
+        let submitted: Result<bool, Error> = self.ledger.stage(Stage::Simulate, 0, || {
+            let Some(request) = self.simulator.request(speech, samples)? else { return Ok(false) };
+            self.engine.submit(self.came, &request.prompt, request.max_new_tokens)?;
+            Ok(true)
+        });
+        match submitted {
+            Ok(true) => {
+                self.drafts.insert(self.came, draft);
+                self.came += 1;
+                return None;
+            }
+            Ok(false) => {
+                let seconds = SampleRate::SPEECH.seconds(samples);
+                let reason = format!("{seconds} of sound are too short for the projector");
+                draft.put(FeatureKind::Simulated, Numbers::Absent(reason));
+            }
+            Err(error) => draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error)),
+        }
+        self.ledger.worked(Stage::Simulate, 1, std::time::Duration::ZERO);
+        Some(draft)
+    }
+
+    /// The next clip that is through. `None` where more clips can be taken up, unless all that are there shall be
+    /// ended first (`all`); and where the run is halted.
+    pub fn next(&mut self, all: bool) -> Option<Draft<'p>> {
+        loop {
+            if let Some((key, generation)) = self.engine.ended() {
+                let mut draft = self.drafts.remove(&key).expect("every clip in the engine has one");
+                self.put(&mut draft, generation.map_err(Error::from));
+                return Some(draft);
+            }
+            let is_full = self.engine.in_flight() + self.engine.waiting() > self.most;
+            if self.ledger.is_halted() || !(all || is_full) {
+                return None;
+            }
+            if !self.ledger.stage(Stage::Simulate, 0, || self.engine.advance()) {
+                return None;
+            }
+        }
+    }
+
+    /// What was done so far.
+    pub fn generated(&self) -> Generated {
+        self.engine.tally()
+    }
+
+    fn put(&self, draft: &mut Draft<'p>, generation: Result<Generation, Error>) {
+        self.ledger.worked(Stage::Simulate, 1, std::time::Duration::ZERO);
+        let simulation = generation.and_then(|generation| self.simulator.simulation(&generation));
+        let Simulation { feature, told, refused, capped } = match simulation {
+            Ok(simulation) => simulation,
+            Err(error) => {
+                return draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error));
+            }
+        };
+        let transcript = draft.task.text.clone();
+        let hypothesis = told.hypothesis.as_deref().unwrap_or_default();
+        let errors = transcript.as_deref().and_then(|transcript| error_rate(transcript, hypothesis));
+        let facts = Facts {
+            hypothesis: told.hypothesis,
+            score: told.score,
+            tokens: Some(told.tokens),
+            looped: Some(told.looped),
+            refused: Some(refused),
+            capped: Some(capped),
+            wer: errors.as_ref().map(|errors| errors.wer),
+            cer: errors.as_ref().map(|errors| errors.cer),
+            transcript,
+            ..draft.facts.clone()
+        };
+        let numbers = match feature {
+            Some(feature) => Numbers::of(Ok(feature), Stage::Simulate),
+            None => Numbers::Absent("no text was generated from the voice".into()),
+        };
+        draft.put_with(FeatureKind::Simulated, facts, numbers);
+    }
+}
