@@ -128,13 +128,16 @@ def whisper(words):
     cfg = WhisperConfig(
         vocab_size=words.get_vocab_size(), d_model=16, encoder_layers=2, encoder_attention_heads=2, encoder_ffn_dim=64,
         decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=64, max_target_positions=64,
-        suppress_tokens=sorted(unsayable), begin_suppress_tokens=[end], bos_token_id=end, eos_token_id=end, pad_token_id=end, decoder_start_token_id=start,
+        suppress_tokens=sorted(unsayable), begin_suppress_tokens=[end], bos_token_id=end, eos_token_id=end,
+        pad_token_id=end, decoder_start_token_id=start,
     )  # fmt: skip
     module = reference("whisper")
     module.END, module.FIRST_TIMESTAMP = end, first
     network = seeded(lambda: WhisperForConditionalGeneration(cfg))
     module.randomise(network, torch.Generator().manual_seed(WHISPER_SEED))
     weights = {name: value for name, value in network.state_dict().items() if name != "proj_out.weight"}
+    # So small a network would else repeat its first word.
+    weights["model.decoder.embed_positions.weight"] = 3 * weights["model.decoder.embed_positions.weight"]
     return weights, cfg.to_diff_dict()
 
 
