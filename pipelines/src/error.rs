@@ -95,6 +95,14 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A prompt that is longer than what the language model reads.
+    #[error("voice and prompt have {given} positions, more than the language model's {positions}")]
+    NoRoom {
+        /// Positions of voice and prompt.
+        given: usize,
+        /// Those on which the language model was trained.
+        positions: usize,
+    },
     /// A recipe that contradicts itself.
     #[error("the bundle's recipes do not fit together: {reason}")]
     Recipe {
@@ -247,6 +255,7 @@ impl Explain for Error {
                 ErrorKind::BadModel
             }
             Self::NoRecogniser { .. } => ErrorKind::BadModel,
+            Self::NoRoom { .. } => ErrorKind::BadInput,
             Self::NoSound { .. } => ErrorKind::NoStreams,
             Self::Transcript { .. } => ErrorKind::BadTranscript,
             Self::NothingToJudge { .. } => ErrorKind::NothingToJudge,
@@ -293,6 +302,7 @@ impl Explain for Error {
             Self::NotFinite(found) if found.in_input() => {
                 "what made the input has to be mended: a network takes only finite numbers".into()
             }
+            Self::NoRoom { .. } => "cut the clip shorter, or use a shorter prompt".into(),
             Self::NotFinite(_) => {
                 "check the weights: a damaged or half-precision checkpoint overflows".into()
             }

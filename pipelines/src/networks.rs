@@ -18,7 +18,7 @@ use candle_core::Device;
 
 use crate::Error;
 use crate::features::{audio, simulated, text, video};
-use crate::recipe::{KINDS, Recipes, specs};
+use crate::recipe::{KINDS, Recipes, Words, specs};
 use crate::recognise::Recogniser;
 pub use build::Form;
 pub(crate) use build::{Source, llama_config, manet_config, wavlm_config};
@@ -108,7 +108,11 @@ impl Networks {
         // Without media nothing finds faces here; what the bundle prefers stands for it.
         #[cfg(not(feature = "media"))]
         let crops = self.recipes.video.faces[0].clone();
-        specs(&self.bundle, &self.recipes, &KINDS, &crops, "f32")
+        let mut recipes = self.recipes.clone();
+        if self.recogniser.is_some() {
+            recipes.text.words = Words::Recognised;
+        }
+        specs(&self.bundle, &recipes, &KINDS, &crops, "f32")
     }
 }
 

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 mod bad_input;
+mod batch;
 mod bench;
+mod bundles;
 mod cache;
 mod command;
 mod contract;
@@ -16,5 +18,6 @@ mod isolated;
 mod long;
 mod models;
 mod run;
+mod simulate;
 mod transcribe;
 mod tree;

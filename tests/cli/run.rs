@@ -1,5 +1,6 @@
 //! `affekt run`: the networks on tensors, against the goldens of their crates.
 
+mod generate;
 mod refused;
 
 use std::collections::HashMap;

@@ -20,7 +20,6 @@ pub fn peak_memory() -> Option<u64> {
 }
 
 /// `moment` as RFC 3339, in UTC, to the second: `2026-11-21T22:00:05Z`.
-#[cfg(feature = "media")]
 pub fn utc(moment: time::OffsetDateTime) -> String {
     let moment = moment.to_offset(time::UtcOffset::UTC);
     let (hour, minute, second) = moment.to_hms();

@@ -6,6 +6,7 @@ and downward projections. Its vocabulary is the tiny bundle's, filled up to 3200
 generation: drawn weights hardly ever end a text of their own accord.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -152,7 +153,17 @@ def main(weights, folder, tokens):
     recipes = (published / "wavlm-large-vicuna7b-q4/bundle.toml").read_text()
     recipes = recipes[recipes.index("[features.audio]") :].split("\n#", 1)[0]
     recipes = re.sub(r"(?m)^max_new_tokens = .*$", f"max_new_tokens = {tokens}", recipes)
-    (folder / "bundle.toml").write_text(f"{NETWORKS}\n{recipes}\n")
+    (folder / "bundle.toml").write_text(f"{NETWORKS}\n{recipes}\n{files(folder)}")
+
+
+def files(folder):
+    lines = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        lines += [f'[files."{path.relative_to(folder).as_posix()}"]', f'sha256 = "{digest}"']
+        lines += ['licence = "MIT OR Apache-2.0"', 'source = "drawn by crates/testkit/parity"', ""]
+    return "\n".join(lines)
 
 
 NETWORKS = """name = "full-size"

@@ -54,7 +54,9 @@ impl<'a, 'p> Simulating<'a, 'p> {
                 let reason = format!("{seconds} of sound are too short for the projector");
                 draft.put(FeatureKind::Simulated, Numbers::Absent(reason));
             }
-            Err(error) => draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error)),
+            Err(error) => {
+                draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &with_remedy(&error)));
+            }
         }
         self.ledger.worked(Stage::Simulate, 1, std::time::Duration::ZERO);
         Some(draft)
@@ -113,5 +115,15 @@ impl<'a, 'p> Simulating<'a, 'p> {
             None => Numbers::Absent("no text was generated from the voice".into()),
         };
         draft.put_with(FeatureKind::Simulated, facts, numbers);
+    }
+}
+
+/// A row has no hint beside its reason.
+fn with_remedy(error: &Error) -> String {
+    match error {
+        Error::Generate(affekt_generate::Error::OverBudget { .. }) => {
+            format!("{error}: --kv-memory gives it more")
+        }
+        error => error.to_string(),
     }
 }

@@ -300,7 +300,8 @@ fn put_heard(draft: &mut Draft<'_>, numbers: impl Fn() -> Numbers) {
             _ => true,
         };
         if is_heard {
-            let facts = Facts { text_source: (kind == Text).then_some(TextSource::Asr), ..draft.facts.clone() };
+            let facts =
+                Facts { text_source: (kind == Text).then_some(TextSource::Asr), ..draft.facts.clone() };
             draft.put_with(kind, facts, numbers());
         }
     }
@@ -319,6 +320,8 @@ fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Te
     let facts = match &draft.recognised {
         Some(recognised) => Facts {
             text_source: Some(TextSource::Asr),
+            // Whether WavLM heard them, too, is nothing to the words.
+            samples: None,
             score: recognised.log_probability(),
             warnings: draft.facts.warnings.iter().cloned().chain(recognised.warnings()).collect(),
             ..draft.facts.clone()

@@ -66,8 +66,7 @@ impl Encoder {
         };
         let (words, given) = language.embed(recipe.prompt.text())?;
         if given > language.positions {
-            let reason = format!("the prompt has {given} tokens, more than {}", language.positions);
-            return Err(Error::Recipe { reason });
+            return Err(Error::NoRoom { given, positions: language.positions });
         }
         let projector_dtype = bundle.network(name)?.dtype.into();
         let width = Width::of(bundle, recipes, FeatureKind::Simulated, language.width)?;
@@ -117,8 +116,10 @@ impl Encoder {
     /// What the voice in `speech` (t, width) of a clip of `samples` samples asks of the language model. `None` for one
     /// that is too short for a single row of the projector.
     ///
+    /// Text ends where the language model has no more positions.
+    ///
     /// # Errors
-    /// [`Error::NotFinite`], and what candle reports.
+    /// [`Error::NoRoom`], [`Error::NotFinite`], and what candle reports.
     pub fn request(&self, speech: &Tensor, samples: usize) -> Result<Option<Request>, Error> {
         let speech = speech.to_device(&self.language.device)?.to_dtype(self.projector_dtype)?;
         let projected = self.projector.forward(&speech.unsqueeze(0)?)?; // (1, t / k, width)
@@ -135,7 +136,13 @@ impl Encoder {
             Prompt::Sdumc | Prompt::Own(_) => projected,
         };
         let prompt = Tensor::cat(&[&speech.to_dtype(self.words.dtype())?, &self.words], 1)?; // (1, p, width)
-        let max_new_tokens = self.recipe.most_tokens(SampleRate::SPEECH.seconds(samples));
+        // The last token is never fed.
+        let (given, positions) = (prompt.dim(1)?, self.language.positions);
+        let left = (positions + 1).saturating_sub(given);
+        if left == 0 {
+            return Err(Error::NoRoom { given, positions });
+        }
+        let max_new_tokens = self.recipe.most_tokens(SampleRate::SPEECH.seconds(samples)).min(left);
         Ok(Some(Request { prompt, max_new_tokens }))
     }
 

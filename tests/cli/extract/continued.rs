@@ -1,15 +1,15 @@
 //! Runs that end before their time, or run beside others: nothing is lost, and the result is that of one run.
 #![cfg(target_os = "linux")]
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::Read as _;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::{Cache, end, extract, small_tree, spawn, start, words};
+use crate::batch::{Cache, end, extract, signal, small_tree, spawn, start, until_committed, words};
 use crate::guarded;
 use crate::tree::Tree;
 
@@ -20,28 +20,6 @@ fn whole(tree: &Tree) -> std::collections::BTreeMap<String, Vec<u8>> {
     let cache = Cache::new();
     assert_eq!(extract(tree, &cache.path(), &FEATURES).code, 0);
     cache.tensors()
-}
-
-/// Reads events of `child` until so many clips are committed, with the last of their features. `false` when it has ended before.
-fn until_committed(child: &mut Child, clips: u64) -> bool {
-    let mut committed = 0;
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    while let Some(Ok(line)) = lines.next() {
-        let event: Value = serde_json::from_str(&line).unwrap();
-        if event["event"] == "committed" && event["feature"] == "simulated" {
-            committed += event["clips"].as_u64().unwrap();
-        }
-        if committed >= clips {
-            // Whoever writes on shall not die of a closed pipe.
-            thread::spawn(move || lines.for_each(drop));
-            return true;
-        }
-    }
-    false
-}
-
-fn signal(child: u32, name: &str) {
-    assert!(Command::new("kill").args([format!("-{name}"), child.to_string()]).status().unwrap().success());
 }
 
 fn flags<'a>(more: &[&'a str]) -> Vec<&'a str> {

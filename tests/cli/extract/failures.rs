@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Cache, end, extract, small_tree};
+use crate::batch::{Cache, end, extract, small_tree};
 use crate::command::project;
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Cache, extract, small_tree, words};
+use crate::batch::{Cache, extract, small_tree, words};
 use crate::command::affekt;
 use crate::tree::Tree;
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Cache, end, extract, small_tree};
+use crate::batch::{Cache, end, extract, small_tree};
 use crate::command::affekt;
 
 #[test]

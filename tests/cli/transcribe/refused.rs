@@ -1,11 +1,9 @@
 //! What cannot be recognised, and flags that cannot be met.
 
-use std::fs;
-use std::path::Path;
-
 use affekt_testkit::clips::Clip;
 use serde_json::Value;
 
+use crate::bundles::deaf;
 use crate::command::{SAMPLE, affekt, project};
 
 fn refused(args: &[&str]) -> Value {
@@ -53,20 +51,6 @@ fn a_film_without_a_sound_track_has_no_words() {
     assert!(error["message"].as_str().unwrap().contains("no sound track"), "{error}");
     let error = refused(&["transcribe", "absent.mp4"]);
     assert_eq!(error["kind"], "not_found");
-}
-
-/// The tiny bundle without the lines of `bundle.toml` that name the network.
-fn deaf(folder: &Path) {
-    for network in ["wavlm", "manet", "llama", "slam", "sdumc"] {
-        fs::create_dir_all(folder.join(network)).unwrap();
-        for entry in fs::read_dir(project().join("models/tiny").join(network)).unwrap() {
-            let entry = entry.unwrap();
-            fs::copy(entry.path(), folder.join(network).join(entry.file_name())).unwrap();
-        }
-    }
-    let manifest = fs::read_to_string(project().join("models/tiny/bundle.toml")).unwrap();
-    let blocks = manifest.split("\n\n").filter(|block| !block.contains("whisper/"));
-    fs::write(folder.join("bundle.toml"), blocks.collect::<Vec<_>>().join("\n\n")).unwrap();
 }
 
 #[test]
