@@ -12,9 +12,9 @@
 //! | [`recognise`] | the words that a voice says |
 //! | [`simulate`] | simulated text, from cached speech |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
+//! | [`bench`] | how fast this machine simulates text and extracts, and what limits it |
 //! | `predict` | a media file in, its valence out (feature `media`) |
 //! | `transcribe` | a media file in, its words out (feature `media`) |
-//! | `bench` | how fast this machine extracts, and what limits it (feature `media`) |
 //! | `cut` | the clips of one recording, from one pass over it (feature `media`) |
 //! | `extract` | the clips of a dataset to features in a cache (feature `media`) |
 //! | `isolate` | media work in processes of their own (feature `media`) |
@@ -23,7 +23,6 @@
 //! | [`error`] | [`Error`] |
 
 pub mod batch;
-#[cfg(feature = "media")]
 pub mod bench;
 #[cfg(feature = "media")]
 pub mod cut;

@@ -21,8 +21,8 @@ use crate::features::{audio, simulated, text, video};
 use crate::recipe::{KINDS, Recipes, Words, specs};
 use crate::recognise::Recogniser;
 pub use build::Form;
-pub(crate) use build::{Source, llama_config, manet_config, wavlm_config};
-pub use encoders::Encoders;
+pub(crate) use build::{Source, is_gguf, llama_config, manet_config, wavlm_config};
+pub use encoders::{Encoders, needed};
 pub use language::LanguageModel;
 
 /// The name of the fusion model in a bundle; the encoders are named by the recipes.
@@ -63,7 +63,7 @@ impl Networks {
     /// listed all at once, with the commands that bring them.
     pub fn load(bundle: &Bundle, device: &Device) -> Result<Self, Error> {
         let recipes = Recipes::of(bundle)?;
-        let encoders = encoders::needed(&recipes, &KINDS);
+        let encoders = needed(&recipes, &KINDS);
         bundle.require(encoders.into_iter().chain([FUSION])).map_err(with_fusion)?;
         if bundle.network(FUSION)?.dtype != Numbers::F32 {
             return Err(Error::Recipe { reason: format!("{FUSION} can only have dtype f32") });
@@ -91,7 +91,7 @@ impl Networks {
 
     /// The bundle's names of the networks that take part.
     pub fn names(&self) -> Vec<&str> {
-        let mut names = encoders::needed(&self.recipes, &KINDS);
+        let mut names = needed(&self.recipes, &KINDS);
         names.push(FUSION);
         names.extend(self.recogniser.as_ref().map(|_| RECOGNISER));
         #[cfg(feature = "media")]

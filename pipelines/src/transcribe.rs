@@ -12,6 +12,7 @@ use affekt_core::{Event, Reporter, SampleRate, Seconds, Span, Stage, Waveform};
 use affekt_media::{Piece, Summary, Want, probe, stream};
 use affekt_report::Transcription;
 use affekt_report::prediction::Timing;
+use affekt_report::transcription::Segment;
 
 use crate::Error;
 use crate::cut::told;
@@ -76,9 +77,15 @@ pub fn transcribe(
         language: listener.heard.language.clone(),
         warnings: warnings(&listener, &summary, request, end),
         text: listener.heard.text().unwrap_or_default(),
-        segments: listener.heard.segments,
+        segments: listener.heard.segments.into_iter().map(|segment| within(segment, end)).collect(),
         timing_s: Timing { stages, total: Seconds(total) },
     })
+}
+
+/// The last sample at 16 kHz may lie a little behind the end at the recording's own rate.
+fn within(segment: Segment, end: f64) -> Segment {
+    let until = |time: Seconds| Seconds(time.0.min(end)).rounded();
+    Segment { start: until(segment.start), end: until(segment.end), ..segment }
 }
 
 /// Streams the sound through the cutter to `listener`.

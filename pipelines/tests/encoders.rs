@@ -218,7 +218,7 @@ fn text_has_a_row_for_the_beginning_and_one_a_token() {
 
 #[test]
 fn text_is_simulated_from_speech() {
-    let Encoders { voice: heard, simulator, .. } = encoders(&[Simulated]);
+    let Encoders { voice: heard, simulator, .. } = encoders(&[Speech, Simulated]);
     let (heard, simulator) = (heard.unwrap(), simulator.unwrap());
     let clip = voice(32_000);
     let speech = heard.encode(&clip).unwrap().unwrap().speech;

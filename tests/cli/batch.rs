@@ -38,14 +38,13 @@ pub fn spawn(command: &mut Command) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Reads events of `child` until so many clips are committed, with the last of their features, `simulated`. `false` when it
-/// has ended before.
-pub fn until_committed(child: &mut Child, clips: u64) -> bool {
+/// Reads events of `child` until so many clips are committed, each with `feature`. `false` when it has ended before.
+pub fn until_committed(child: &mut Child, feature: &str, clips: u64) -> bool {
     let mut committed = 0;
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     while let Some(Ok(line)) = lines.next() {
         let event: Value = serde_json::from_str(&line).unwrap();
-        if event["event"] == "committed" && event["feature"] == "simulated" {
+        if event["event"] == "committed" && event["feature"] == feature {
             committed += event["clips"].as_u64().unwrap();
         }
         if committed >= clips {

@@ -1,4 +1,6 @@
-//! `affekt bench extract`: what it measures, whatever the numbers.
+//! `affekt bench`: what it measures, whatever the numbers.
+
+mod simulate;
 
 use std::fs;
 

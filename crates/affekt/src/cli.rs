@@ -1,7 +1,6 @@
 //! The command line: one definition feeds parsing, help, man page and completions.
 
 mod batch;
-#[cfg(feature = "media")]
 mod bench;
 mod cache;
 #[cfg(feature = "media")]
@@ -16,11 +15,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use batch::{Share, Store};
 #[cfg(feature = "media")]
-pub use bench::{Bench, BenchExtract};
+pub use bench::BenchExtract;
+pub use bench::{Bench, BenchSimulate};
 pub use cache::{Cache, Choice, Import};
 #[cfg(feature = "media")]
 pub use extract::{Extract, batch};
-pub use simulate::{Recipe, Simulate};
+pub use simulate::Simulate;
 #[cfg(feature = "media")]
 pub use transcribe::{Format, Transcribe};
 
@@ -83,7 +83,6 @@ pub enum Command {
     /// What this machine can do, and what this program was built with.
     Doctor(Doctor),
     /// How fast each stage runs on this machine, and the whole.
-    #[cfg(feature = "media")]
     #[command(subcommand)]
     Bench(Bench),
     /// Shell completions, on stdout.

@@ -1,7 +1,6 @@
 //! One module a command.
 
 pub mod batch;
-#[cfg(feature = "media")]
 pub mod bench;
 pub mod cache;
 pub mod doctor;

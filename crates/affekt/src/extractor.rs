@@ -8,7 +8,7 @@ use affekt_pipelines::dataset::Manifest;
 use affekt_pipelines::extract::{self, Means, Outcome, Plan, Settings};
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::isolate::Program;
-use affekt_pipelines::networks::Encoders;
+use affekt_pipelines::networks::{Encoders, needed};
 use affekt_pipelines::recipe::{Recipes, Words, specs};
 use affekt_pipelines::{Error, device, recognise};
 use affekt_weights::Bundle;
@@ -83,6 +83,11 @@ impl Extractor {
     /// The bundle.
     pub fn bundle(&self) -> &Bundle {
         &self.bundle
+    }
+
+    /// The bundle's names of the networks that make the features.
+    pub fn networks(&self) -> Vec<&str> {
+        needed(&self.recipes, &self.features)
     }
 
     /// Where networks run.

@@ -43,7 +43,6 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         Command::Inventory(flags) => commands::inventory::run(&flags, &global),
         Command::Cache(command) => commands::cache::run(&command, &global),
         Command::Doctor(flags) => commands::doctor::run(&flags, &global),
-        #[cfg(feature = "media")]
         Command::Bench(command) => commands::bench::run(&command, &global),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());

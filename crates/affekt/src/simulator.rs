@@ -8,7 +8,7 @@ use affekt_core::{FeatureKind, FeatureSpec, Reporter};
 use affekt_pipelines::batch::{self, Outcome};
 use affekt_pipelines::dataset::Row;
 use affekt_pipelines::features::simulated::Encoder;
-use affekt_pipelines::networks::Encoders;
+use affekt_pipelines::networks::{Encoders, needed};
 use affekt_pipelines::recipe::{Recipes, SimulatedRecipe, simulated_spec};
 use affekt_pipelines::simulate::{Plan, Settings, run, source};
 use affekt_pipelines::{Error, device};
@@ -68,6 +68,11 @@ impl Simulator {
     /// The recipe.
     pub fn recipe(&self) -> &SimulatedRecipe {
         &self.recipes.simulated
+    }
+
+    /// The bundle's names of the networks that make the text.
+    pub fn networks(&self) -> Vec<&str> {
+        needed(&self.recipes, &[FeatureKind::Simulated])
     }
 
     /// Where networks run.

@@ -12,6 +12,8 @@
 //! | `product` | products |
 
 mod formats;
+#[cfg(target_arch = "x86_64")]
+mod integers;
 mod product;
 mod restore;
 #[cfg(target_arch = "x86_64")]
@@ -150,5 +152,49 @@ mod tests {
         }
         let bytes: Bytes = Arc::new(vec![0u8; 24]);
         assert!(Quantized::new(bytes, GgmlDType::Q5_1, (1, 32), &Device::Cpu).is_err());
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_whoever_is_beside_it() {
+        for (dtype, outputs, inputs) in
+            [(GgmlDType::Q4K, 70, 768), (GgmlDType::Q8_0, 5, 96), (GgmlDType::F16, 1, 70)]
+        {
+            let stored =
+                QTensor::quantize(&affekt_testkit::noise(0.0, 1.0, (outputs, inputs)), dtype).unwrap();
+            let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
+            let weight = Quantized::new(bytes, dtype, (outputs, inputs), &Device::Cpu).unwrap();
+            let x = affekt_testkit::noise(0.0, 1.0, (300, inputs));
+            let all = weight.forward(&x).unwrap().to_vec2::<f32>().unwrap();
+            for (first, rows) in
+                [(0, 1), (7, 1), (3, 2), (5, 3), (11, 4), (2, 17), (1, 128), (4, 129), (0, 299)]
+            {
+                let part = weight.forward(&x.narrow(0, first, rows).unwrap()).unwrap();
+                assert_eq!(
+                    part.to_vec2::<f32>().unwrap(),
+                    all[first..first + rows],
+                    "{rows} rows, {dtype:?}"
+                );
+            }
+            let want = x.matmul(&stored.dequantize(&Device::Cpu).unwrap().t().unwrap()).unwrap();
+            assert_close("odd sizes", &weight.forward(&x).unwrap(), &want, 1e-5);
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_stays_in_its_row() {
+        let stored = QTensor::quantize(&affekt_testkit::noise(0.0, 1.0, (9, 512)), GgmlDType::Q4K).unwrap();
+        let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
+        let weight = Quantized::new(bytes, GgmlDType::Q4K, (9, 512), &Device::Cpu).unwrap();
+        for bad in [f32::NAN, f32::INFINITY] {
+            let mut x = vec![0f32; 6 * 512];
+            x[2 * 512 + 300] = bad;
+            x[4 * 512] = f32::MAX;
+            let x = Tensor::from_vec(x, (6, 512), &Device::Cpu).unwrap();
+            let rows = weight.forward(&x).unwrap().to_vec2::<f32>().unwrap();
+            assert!(rows[2].iter().all(|number| !number.is_finite()), "{:?}", rows[2]);
+            for row in [0, 1, 3, 5] {
+                assert!(rows[row].iter().all(|&number| number == 0.0), "{:?}", rows[row]);
+            }
+        }
     }
 }

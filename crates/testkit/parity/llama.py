@@ -86,18 +86,19 @@ def batches(model, flags, inputs):
     def generate(at, limit):
         there = mask[at : at + count]
         first = there.argmax(1).min()  # the longest prompt of a batch has no padding
-        return model.generate(
+        found = model.generate(
             inputs_embeds=embeds[at : at + count, first:], attention_mask=there[:, first:], num_beams=flags.beams,
             max_new_tokens=limit, do_sample=False, eos_token_id=eos, pad_token_id=eos, return_dict_in_generate=True,
             output_scores=True,
         )  # fmt: skip
+        return found.sequences, found.sequences_scores  # the scores of all tokens would only fill memory
 
     generate(0, 2)  # warms up
     everything = lambda: [generate(at, flags.max_new_tokens) for at in range(0, len(embeds), count)]
     found, measured = common.repeated(flags.repeat, everything)
-    rows = [row for output in found for row in output.sequences]
+    rows = [row for sequences, _ in found for row in sequences]
     sequences = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=eos)
-    return {"sequences": sequences, "scores": torch.cat([output.sequences_scores for output in found])}, measured
+    return {"sequences": sequences, "scores": torch.cat([scores for _, scores in found])}, measured
 
 
 def search(model, flags, inputs):

@@ -24,10 +24,12 @@ fn drawn((layers, width, inner, _, vocab): Sizes) -> Vec<(String, Tensor)> {
     let mut tensors = vec![("token_embd".to_owned(), noise(0.0, 0.3, (vocab, width)))];
     for at in 0..layers {
         let mut add = |name: &str, tensor| tensors.push((format!("blk.{at}.{name}"), tensor));
-        ["attn_q", "attn_k", "attn_v", "attn_output"].map(|name| add(name, matrix(width, width)));
-        ["ffn_gate", "ffn_up"].map(|name| add(name, matrix(inner, width)));
+        ["attn_q", "attn_k", "attn_v", "attn_output"]
+            .into_iter()
+            .for_each(|name| add(name, matrix(width, width)));
+        ["ffn_gate", "ffn_up"].into_iter().for_each(|name| add(name, matrix(inner, width)));
         add("ffn_down", matrix(width, inner));
-        ["attn_norm", "ffn_norm"].map(|name| add(name, norm()));
+        ["attn_norm", "ffn_norm"].into_iter().for_each(|name| add(name, norm()));
     }
     tensors.extend([("output_norm".to_owned(), norm()), ("output".to_owned(), matrix(vocab, width))]);
     tensors

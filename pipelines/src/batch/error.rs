@@ -50,6 +50,16 @@ pub enum Error {
         /// The feature's folder.
         folder: PathBuf,
     },
+    /// Speech that is not what was written.
+    #[error("the speech of {clip} in {} {what}: it is damaged; `affekt cache verify` tells the shard, which is to be deleted", folder.display())]
+    DamagedSpeech {
+        /// The clip.
+        clip: ClipId,
+        /// The feature's folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// A clip whose words have changed.
     #[error("clip {clip} has other words in the cache ({}) than in the dataset", folder.display())]
     Reworded {
@@ -74,6 +84,7 @@ impl Explain for Error {
             Self::Workers(error) => error.kind(),
             Self::Moved { .. } | Self::Reworded { .. } | Self::Unheard { .. } => ErrorKind::BadDataset,
             Self::SeveralSpeeches { .. } => ErrorKind::BadConfig,
+            Self::DamagedSpeech { .. } => ErrorKind::Unreadable,
         }
     }
 
@@ -83,6 +94,7 @@ impl Explain for Error {
             Self::Networks(error) => error.hint(),
             #[cfg(feature = "media")]
             Self::Workers(error) => error.hint(),
+            Self::DamagedSpeech { .. } => Some("delete that shard and extract its clips again".into()),
             Self::SeveralSpeeches { .. } => Some("--speech names the one to take".into()),
             Self::Unheard { .. } => Some("--dataset and --root say where to hear them first".into()),
             Self::Moved { folder, .. } | Self::Reworded { folder, .. } => Some(format!(

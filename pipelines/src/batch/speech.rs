@@ -1,7 +1,7 @@
 //! The `speech` of a clip, out of a cache.
 
-use affekt_cache::{Facts, Store};
-use affekt_core::{ClipId, SampleRate};
+use affekt_cache::{Facts, Status, Store};
+use affekt_core::{ClipId, Digest, SampleRate};
 use candle_core::{Device, Tensor};
 
 use super::Error;
@@ -20,9 +20,17 @@ impl Speech {
     /// That of the clip `id` in `store`.
     ///
     /// # Errors
-    /// Those of [`Store::feature`].
+    /// Those of [`Store::feature`]; [`Error::DamagedSpeech`].
     pub fn of(store: &Store, id: &ClipId) -> Result<Self, Error> {
         let feature = store.feature(id)?;
+        // Damaged speech would be heard as other words, and nobody would know.
+        if let Some(Status::Done { digest, .. }) = store.clip(id).map(|clip| &clip.status)
+            && *digest != Digest::of(feature.bytes)
+        {
+            let finite = feature.to_f32().iter().all(|number| number.is_finite());
+            let what = if finite { "is not what was written" } else { "holds a NaN or an infinity" };
+            return Err(Error::DamagedSpeech { clip: id.clone(), folder: store.folder().into(), what });
+        }
         let rows = Tensor::from_vec(feature.to_f32(), (feature.rows, feature.width), &Device::Cpu)
             .map_err(crate::Error::from)?;
         let known = store.clip(id).map(|clip| clip.facts.clone()).unwrap_or_default();

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::stages::Stages;
 use super::whole::Whole;
-use super::{Clips, Tree};
+use super::{Clips, Machine, Tree};
 
 /// Everything that was measured, and what follows from it. Times are in seconds where their names do not say hours.
 #[derive(Clone, Debug, Serialize)]
@@ -28,24 +28,6 @@ pub struct Report {
     pub whole: WholeRow,
     /// All of MOSEI.
     pub projection: Projection,
-}
-
-/// A machine, and what ran on it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Machine {
-    /// Cores that this process may use.
-    pub cores: usize,
-    /// Where the networks ran.
-    pub device: String,
-    /// The bundle of networks.
-    pub bundle: String,
-}
-
-impl Machine {
-    /// Whether networks have a resource of their own.
-    fn has_device(&self) -> bool {
-        self.device != "cpu"
-    }
 }
 
 /// The clips that were measured.

@@ -76,7 +76,7 @@ impl Plan {
             let mut has_failed = false;
             let mut speech_cached = false;
             for (store, held) in stores.iter().zip(&mut held) {
-                let (kind, known) = (store.spec().kind, Known::of(row, store)?);
+                let (kind, known) = (store.spec().kind, Known::of(row, store, words)?);
                 speech_cached |= kind == FeatureKind::Speech && known == Known::Done;
                 if known.is_to_do(retry_failed, held) {
                     lacks.push(kind);

@@ -33,7 +33,8 @@ impl Form {
     }
 }
 
-fn is_gguf(path: &Path) -> bool {
+/// Whether `path` is a GGUF, whatever it is called.
+pub fn is_gguf(path: &Path) -> bool {
     let mut magic = [0; 4];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
     path.is_file() && read.is_ok() && &magic == b"GGUF"

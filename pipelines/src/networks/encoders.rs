@@ -6,7 +6,7 @@ use affekt_core::FeatureKind;
 use affekt_weights::Bundle;
 use candle_core::Device;
 
-use super::LanguageModel;
+use super::{LanguageModel, RECOGNISER};
 use crate::Error;
 use crate::features::{audio, simulated, text, video};
 use crate::recipe::{Recipes, Words};
@@ -63,7 +63,7 @@ fn needs_voice(features: &[FeatureKind]) -> bool {
 }
 
 /// The bundle's names of the networks that `features` need, each once.
-pub(crate) fn needed<'r>(recipes: &'r Recipes, features: &[FeatureKind]) -> Vec<&'r str> {
+pub fn needed<'r>(recipes: &'r Recipes, features: &[FeatureKind]) -> Vec<&'r str> {
     let has = |kind| features.contains(&kind);
     let candidates = [
         (needs_voice(features), &recipes.audio.network),
@@ -72,9 +72,11 @@ pub(crate) fn needed<'r>(recipes: &'r Recipes, features: &[FeatureKind]) -> Vec<
         (has(FeatureKind::Simulated), &recipes.simulated.network),
         (has(FeatureKind::Simulated), &recipes.simulated.projector),
     ];
+    let recognises = has(FeatureKind::Text) && recipes.text.words != Words::Given;
+    let needed = candidates.into_iter().filter(|(needed, _)| *needed).map(|(_, name)| name.as_str());
     let mut names: Vec<&str> = Vec::new();
-    for (_, name) in candidates.into_iter().filter(|(needed, _)| *needed) {
-        if !names.contains(&name.as_str()) {
+    for name in needed.chain(recognises.then_some(RECOGNISER)) {
+        if !names.contains(&name) {
             names.push(name);
         }
     }

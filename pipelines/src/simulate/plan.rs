@@ -8,6 +8,7 @@ use affekt_core::{ClipId, FeatureKind, FeatureSpec, Stage};
 use crate::batch::ledger::Scope;
 use crate::batch::{Error, Known, Tally, Task};
 use crate::dataset::Row;
+use crate::recipe::Words;
 
 /// The work of a run.
 pub struct Plan {
@@ -49,8 +50,8 @@ impl Plan {
         let mut failed_before = Vec::new();
         let mut tasks = Vec::new();
         for row in rows {
-            Known::of(row, &speech)?;
-            let known = Known::of(row, &store)?;
+            Known::of(row, &speech, Words::Given)?;
+            let known = Known::of(row, &store, Words::Given)?;
             let again = retry_failed || has_come_since(speech.clip(&row.id), store.clip(&row.id));
             if known.is_to_do(again, &mut held) {
                 tasks.push(Task {

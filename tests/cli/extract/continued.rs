@@ -40,7 +40,7 @@ fn a_killed_run_goes_on_and_ends_with_the_same_tensors() {
     // At 25, 50 and 80 percent of the twelve clips, one run after the other.
     for (before, clips) in [(0, 3), (3, 3), (6, 4)] {
         let mut child = start(&tree, &cache.path(), &flags(&["--commit-every", "1"]));
-        assert!(until_committed(&mut child, clips), "it ended before it was killed");
+        assert!(until_committed(&mut child, "simulated", clips), "it ended before it was killed");
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(cache.verified().0, 0, "what is there is right");
@@ -66,7 +66,7 @@ fn an_interrupted_run_commits_and_says_how_to_go_on() {
     for name in ["INT", "TERM"] {
         let cache = Cache::new();
         let mut child = start(&tree, &cache.path(), &flags(&["--commit-every", "2"]));
-        assert!(until_committed(&mut child, 2));
+        assert!(until_committed(&mut child, "simulated", 2));
         signal(child.id(), name);
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();

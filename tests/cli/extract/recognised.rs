@@ -113,11 +113,12 @@ fn without_anything_to_hear_there_is_a_reason_and_nothing_is_asked_again() {
     assert!(reason.contains("end"), "{reason}");
     let again = extract(&tree, &cache.path(), &flags);
     assert_eq!((again.code, &end(&again)["clips"]["total"]), (2, &0.into()), "{}", again.stdout);
-    // A transcript that has come since is not taken for one that was recognised.
-    let words = ["0___0.0___1.0___words that have come"];
-    tree.write("b", &words);
+    // A transcript that has come since is read.
+    tree.write("b", &["0___0.0___1.0___words that have come"]);
     let more = extract(&tree, &cache.path(), &flags);
-    assert!(more.code != 1, "{}", more.stderr);
+    assert_eq!(end(&more)["counts"]["text"]["done"], 1, "{}", more.stdout);
+    let row = cache.row("text", "b_0");
+    assert_eq!((row.is_done(), source(&row)), (true, Some(TextSource::Transcript)));
 }
 
 #[test]

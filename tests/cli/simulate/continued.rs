@@ -34,7 +34,7 @@ fn a_killed_run_goes_on_and_ends_with_the_same_tensors() {
     let expected = whole(&cache);
     for clips in [3, 3, 4] {
         let mut child = start(&cache, &SLOWLY);
-        assert!(until_committed(&mut child, clips), "it ended before it was killed");
+        assert!(until_committed(&mut child, "simulated", clips), "it ended before it was killed");
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(cache.verified().0, 0, "what is there is right");
@@ -58,7 +58,7 @@ fn an_interrupted_run_commits_and_says_how_to_go_on() {
     for name in ["INT", "TERM"] {
         let cache = cache.copy();
         let mut child = start(&cache, &SLOWLY);
-        assert!(until_committed(&mut child, 2));
+        assert!(until_committed(&mut child, "simulated", 2));
         signal(child.id(), name);
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -70,6 +70,23 @@ fn an_interrupted_run_commits_and_says_how_to_go_on() {
         assert_eq!(simulate(&cache.path(), &[]).code, 0);
         assert_eq!(cache.rows("simulated"), expected);
     }
+}
+
+/// Whether it comes while clips are heard, or between that and the next.
+#[test]
+fn an_interrupted_hearing_is_the_end_of_the_command() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    let root = tree.path().to_str().unwrap();
+    for all in [false, true] {
+        let clips = if all { 12 - cache.rows("speech").len() as u64 } else { 3 };
+        let mut child = start(&cache, &[&SLOWLY[..], &["--dataset", "mosei", "--root", root]].concat());
+        assert!(until_committed(&mut child, "speech", clips));
+        signal(child.id(), "INT");
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+    let ended = simulate_of(&tree, &cache.path(), &["--json"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(cache.rows("simulated"), whole(&spoken(&tree)));
 }
 
 #[test]

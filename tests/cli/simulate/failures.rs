@@ -132,6 +132,26 @@ fn a_clip_that_does_not_fit_the_memory_says_what_helps() {
     assert_eq!((retried.code, &end(&retried)["counts"]["simulated"]["done"]), (0, &1.into()));
 }
 
+/// What is in the cache is not heard again, whichever command goes on.
+#[test]
+fn an_extraction_goes_on_from_cached_speech() {
+    let (tree, cache) = (small_tree(), Cache::new());
+    let flags = ["--json", "--features", "simulated"];
+    let ended = extract(&tree, &cache.path(), &[&flags[..], &["--kv-memory", "100kB"]].concat());
+    let told = end(&ended);
+    assert_eq!((ended.code, &told["counts"]["speech"]["done"]), (1, &12.into()), "{told}");
+    assert!(told["failures"][0]["reason"].as_str().unwrap().contains("--kv-memory"), "{told}");
+    let cached = cache.copy();
+    ["a", "b", "c"].into_iter().for_each(|video| fs::remove_file(tree.media(video)).unwrap());
+    let ended = extract(&tree, &cache.path(), &[&flags[..], &["--retry-failed"]].concat());
+    let told = end(&ended);
+    assert_eq!((ended.code, &told["counts"]["simulated"]["done"]), (0, &12.into()), "{told}");
+    assert!(told["stages"]["decode"].is_null() && told["stages"]["audio"].is_null(), "{told}");
+    let ended = simulate_of(&tree, &cached.path(), &["--json", "--retry-failed"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert_eq!(cached.rows("simulated"), cache.rows("simulated"));
+}
+
 /// The language model of the bundle `tiny` has 2,048 positions: 205 s of speech, the prompt not counted.
 #[test]
 fn a_voice_longer_than_the_context_is_a_row_whatever_runs_beside_it() {

@@ -86,7 +86,7 @@ pub fn percent(text: &str) -> Result<f64, String> {
 }
 
 /// Bytes, such as 4GiB, 512MB or 1000000.
-fn bytes(text: &str) -> Result<usize, String> {
+pub fn bytes(text: &str) -> Result<usize, String> {
     let digits = text.find(|sign: char| !(sign.is_ascii_digit() || sign == '.')).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit.trim().to_ascii_lowercase().as_str() {

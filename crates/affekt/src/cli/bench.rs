@@ -4,16 +4,52 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::batch::{Store, bytes};
+#[cfg(feature = "media")]
 use super::extract::Making;
+use super::simulate::Recipe;
 
 /// What `bench` measures.
 #[derive(Debug, Subcommand)]
 pub enum Bench {
+    /// Text generation: many clips at once against one at a time, what limits it, and the hours that all of MOSEI would take.
+    Simulate(BenchSimulate),
     /// Batch extraction: each stage alone, the whole, what limits it, and the hours that all of MOSEI would take.
+    #[cfg(feature = "media")]
     Extract(BenchExtract),
 }
 
+/// Flags of `bench simulate`.
+#[derive(Debug, Args)]
+pub struct BenchSimulate {
+    /// Voices to measure on, as long as MOSEI's clips are.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub clips: u32,
+    /// Measure on the speech in this cache instead of drawn voices, and on its transcripts.
+    #[arg(long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Which speech to take, where the cache keeps it in several types.
+    #[arg(long, value_name = "TYPE", requires = "cache")]
+    pub speech: Option<Store>,
+    /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
+    #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
+    pub models: String,
+    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// What differs from the bundle's recipe.
+    #[command(flatten)]
+    pub recipe: Recipe,
+    /// How many clips at a time, one measurement each.
+    #[arg(long, value_name = "CLIPS,..", value_delimiter = ',', default_values_t = [1, 4, 16], value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub in_flight: Vec<u16>,
+    /// Most memory for the keys and values; it bounds how many are in flight.
+    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes)]
+    pub kv_memory: usize,
+}
+
 /// Flags of `bench extract`.
+#[cfg(feature = "media")]
 #[derive(Debug, Args)]
 pub struct BenchExtract {
     /// Clips to measure on, as long as MOSEI's are; of one's own dataset, so many or a few more, of whole recordings.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use affekt_core::LayerRule;
-use affekt_pipelines::recipe::{Mode, Prompt};
+use affekt_pipelines::recipe::{Mode, Prompt, SimulatedRecipe};
 use clap::{Args, ValueEnum};
 
 use super::batch::{Generating, Share, Store, percent};
@@ -108,5 +108,18 @@ impl Recipe {
     /// The prompt, where one is named.
     pub fn prompt(&self) -> Result<Option<Prompt>, affekt_pipelines::recipe::BadPrompt> {
         self.prompt.as_deref().map(Prompt::from_argument).transpose()
+    }
+
+    /// Changes the bundle's `recipe` by what is said, with `prompt` as [`Recipe::prompt`] gives it.
+    pub fn change(&self, prompt: Option<Prompt>, recipe: &mut SimulatedRecipe) {
+        let Self { mode, layers, beams, max_new_tokens, robust, .. } = *self;
+        recipe.mode = mode.map_or(recipe.mode, Into::into);
+        recipe.layers = layers.unwrap_or(recipe.layers);
+        recipe.beams = beams.map_or(recipe.beams, usize::from);
+        recipe.max_new_tokens = max_new_tokens.map_or(recipe.max_new_tokens, |most| most as usize);
+        recipe.robust |= robust;
+        if let Some(prompt) = prompt {
+            recipe.prompt = prompt;
+        }
     }
 }

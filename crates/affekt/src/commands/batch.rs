@@ -4,8 +4,8 @@ pub mod record;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use affekt::Error;
@@ -41,9 +41,13 @@ struct Ended<'r> {
 }
 
 /// Set by the first Ctrl-C from here on, or the first request to terminate; the second ends the process. Before the work
-/// there is nothing to commit, and the first one ends it.
+/// there is nothing to commit, and the first one ends it. A command may have two runs: a signal between them ends the second.
 pub fn interruptible() -> Result<Arc<AtomicBool>, Error> {
-    let stop = Arc::new(AtomicBool::new(false));
+    static STOP: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+    if let Some(stop) = STOP.get() {
+        return Ok(Arc::clone(stop));
+    }
+    let stop = Arc::clone(STOP.get_or_init(Arc::default));
     #[cfg(unix)]
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, stop.clone())

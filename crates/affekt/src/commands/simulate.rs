@@ -57,18 +57,12 @@ impl<'f> Job<'f> {
             Agreement::check(path).map_err(refusal)?;
         }
         let prompt = flags.recipe.prompt().map_err(refusal)?;
-        let change = |recipe: &mut SimulatedRecipe| {
-            let cli::Recipe { mode, layers, beams, max_new_tokens, robust, .. } = flags.recipe;
-            recipe.mode = mode.map_or(recipe.mode, Into::into);
-            recipe.layers = layers.unwrap_or(recipe.layers);
-            recipe.beams = beams.map_or(recipe.beams, usize::from);
-            recipe.max_new_tokens = max_new_tokens.map_or(recipe.max_new_tokens, |most| most as usize);
-            recipe.robust |= robust;
-            if let Some(prompt) = prompt {
-                recipe.prompt = prompt;
-            }
-        };
+        let change = |recipe: &mut SimulatedRecipe| flags.recipe.change(prompt, recipe);
         let simulator = Simulator::open(&flags.models, &flags.device, change).map_err(refusal)?;
+        let there = flags.dataset.is_some() || flags.cache.is_dir();
+        if !there {
+            return Err(refusal(affekt_cache::Error::NoCache { path: flags.cache.clone() }));
+        }
         Ok(Self { flags, simulator })
     }
 
@@ -171,7 +165,8 @@ impl<'f> Job<'f> {
         };
         let beginning = Beginning {
             bundle: self.simulator.bundle(),
-            device: self.simulator.device(),
+            networks: self.simulator.networks(),
+        device: self.simulator.device(),
             specs: plan.stores.iter().map(|store| store.spec().clone()).collect(),
             held: &[plan.held],
             tasks: plan.tasks.len(),

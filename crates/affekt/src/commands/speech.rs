@@ -32,6 +32,7 @@ pub fn hear(
     let settings = settings(flags, extractor.device());
     let beginning = Beginning {
         bundle: extractor.bundle(),
+        networks: extractor.networks(),
         device: extractor.device(),
         specs: extractor.specs().map_err(refusal)?,
         held: &plan.held,

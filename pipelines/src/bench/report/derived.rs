@@ -2,17 +2,13 @@
 
 use affekt_core::Stage;
 
-use super::{Bound, Machine, Projection, Row, Share, WholeRow};
-use crate::bench::Clips;
+use super::{Bound, Projection, Row, Share, WholeRow};
+use crate::bench::lengths::{CLIP_HOURS, CLIPS, VIDEO_HOURS};
 use crate::bench::stages::{Cutting, Measured, Stages};
 use crate::bench::whole::Whole;
+use crate::bench::{Clips, Machine};
 
-/// CMU-MOSEI: its labelled clips.
-const CLIPS: f64 = 22_856.0;
-/// Hours of these, and of the recordings that they are cut from.
-const CLIP_HOURS: f64 = 46.0;
-const VIDEO_HOURS: f64 = 65.0;
-/// Frames of the clips: 30 a second.
+/// Frames of the clips of CMU-MOSEI: 30 a second.
 const FRAMES: f64 = CLIP_HOURS * 3600.0 * 30.0;
 
 /// Length of a mean clip.

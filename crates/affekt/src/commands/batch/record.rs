@@ -1,6 +1,6 @@
 //! The record of a run: what is known before the work, and what came of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use affekt::Error;
 use affekt_core::{FeatureSpec, Seconds};
@@ -17,6 +17,8 @@ use crate::host;
 pub struct Beginning<'a> {
     /// The networks.
     pub bundle: &'a affekt_weights::Bundle,
+    /// Those of them that take part, by name.
+    pub networks: Vec<&'a str>,
     /// Where they run.
     pub device: &'a Device,
     /// What is made.
@@ -31,8 +33,7 @@ pub struct Beginning<'a> {
 
 /// The record at the start.
 pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
-    let Beginning { bundle, device, specs, held, tasks, config } = beginning;
-    let networks: BTreeSet<&str> = specs.iter().map(|spec| spec.encoder.as_str()).collect();
+    let Beginning { bundle, networks, device, specs, held, tasks, config } = beginning;
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
     let held = held.iter().zip(&specs);

@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use affekt::bundles;
 use affekt_core::{Explain, FeatureKind, FeatureSpec};
-use affekt_pipelines::bench::report::Machine;
-use affekt_pipelines::bench::{Clips, Error, Report, Tree, stages, whole};
+use affekt_pipelines::bench::{Clips, Error, Machine, Report, Tree, stages, whole};
 use affekt_pipelines::cut::Detector;
 use affekt_pipelines::dataset::{Manifest, Source};
 use affekt_pipelines::finder::Finder;
@@ -76,11 +75,7 @@ fn measure(flags: &cli::BenchExtract, global: &Global) -> Result<Report, Refusal
     let measured = measured.map_err(refusal)?;
     let extract = command(flags, &parts);
     let whole = whole::measure(&clips, &extract, folder.path()).map_err(refusal)?;
-    let machine = Machine {
-        cores: std::thread::available_parallelism().map_or(1, usize::from),
-        device: device::name(&parts.device),
-        bundle: parts.bundle.name().to_owned(),
-    };
+    let machine = Machine::this(&parts.device, parts.bundle.name());
     Ok(Report::new(machine, parts.kinds(), &clips, generated, &measured, &whole))
 }
 

@@ -4,6 +4,8 @@ use affekt_core::Stage;
 use affekt_pipelines::bench::Report;
 use affekt_pipelines::bench::report::{Bound, Projection, Row, WholeRow};
 
+use super::{minutes, time};
+
 /// The table, what limits the whole, and the projection.
 pub fn text(report: &Report) -> String {
     let mut lines = vec![data(report), machine(report), String::new()];
@@ -116,14 +118,4 @@ fn projection(projection: &Projection) -> Vec<String> {
         ),
         format!("  each stage alone: {}", stages.join(", ")),
     ]
-}
-
-/// Hours, or minutes where they are few.
-fn time(hours: f64) -> String {
-    if hours >= 1.0 { format!("{hours:.1} h") } else { format!("{:.1} min", 60.0 * hours) }
-}
-
-fn minutes(seconds: f64) -> String {
-    let seconds = seconds.round() as u64;
-    format!("{}:{:02} min", seconds / 60, seconds % 60)
 }
