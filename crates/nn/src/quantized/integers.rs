@@ -5,10 +5,13 @@
 //! multiplies and adds 32 pairs, exactly, where one in f32 takes 16, and restoring takes half the work. What is left to
 //! f32 is once a block: the two factors, and the sum over blocks, in the same order whatever is computed beside it.
 //!
+//! Numbers go to vectors and back by `transmute`: the intrinsics for it are slow where debug assertions are on.
+//!
 //! No sum over a block can overflow: of an i32 lane, both formats need at most 4096 * 32767 * 16 < 2^31.
 
 use std::arch::x86_64::*;
 use std::hint::black_box;
+use std::mem::transmute;
 
 use rayon::prelude::*;
 
@@ -207,20 +210,20 @@ unsafe fn multiply<const BYTES: usize, const MINIMA: bool>(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn load(lanes: &Lanes) -> __m512 {
-    // SAFETY: 16 aligned numbers.
-    unsafe { _mm512_load_ps(lanes.0.as_ptr()) }
+    // SAFETY: 16 numbers are what a vector is.
+    unsafe { transmute(lanes.0) }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn store(lanes: &mut Lanes, numbers: __m512) {
-    // SAFETY: 16 aligned numbers.
-    unsafe { _mm512_store_ps(lanes.0.as_mut_ptr(), numbers) };
+    // SAFETY: 16 numbers are what a vector is.
+    lanes.0 = unsafe { transmute::<__m512, [f32; 16]>(numbers) };
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn integers(numbers: &[i16; LANES]) -> __m512i {
-    // SAFETY: an array of `LANES` numbers, wherever it lies.
-    unsafe { _mm512_loadu_si512(numbers.as_ptr().cast()) }
+    // SAFETY: `LANES` numbers are what a vector is.
+    unsafe { transmute(*numbers) }
 }
 
 /// Adds the products of `COUNT` rows with a panel to their sums, (COUNT, WIDTH).
@@ -264,14 +267,14 @@ fn tiles<const COUNT: usize, const MINIMA: bool>(x: [&Row; COUNT], panel: &Panel
 /// 32 bytes as 32 integers.
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn bytes(from: &[u8; LANES]) -> __m512i {
-    // SAFETY: an array of 32 bytes, wherever it lies.
-    _mm512_cvtepu8_epi16(unsafe { _mm256_loadu_si256(from.as_ptr().cast()) })
+    // SAFETY: 32 bytes are what a vector is.
+    _mm512_cvtepu8_epi16(unsafe { transmute::<[u8; LANES], __m256i>(*from) })
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 fn write(to: &mut [i16; LANES], numbers: __m512i) {
-    // SAFETY: an array of 32 numbers, wherever it lies.
-    unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), numbers) };
+    // SAFETY: `LANES` numbers are what a vector is.
+    *to = unsafe { transmute::<__m512i, [i16; LANES]>(numbers) };
 }
 
 /// Scales, twice each, so that they come into all lanes from memory: moved between registers, they would take a unit that
@@ -282,12 +285,10 @@ struct Scales([i32; 16]);
 impl Scales {
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     fn of(scales: __m512i) -> Self {
-        let mut twice = Self([0; 16]);
         let low = _mm512_and_si512(scales, _mm512_set1_epi32(0xffff));
         let both = _mm512_or_si512(low, _mm512_slli_epi32::<16>(scales));
-        // SAFETY: 16 numbers.
-        unsafe { _mm512_storeu_si512(twice.0.as_mut_ptr().cast(), both) };
-        twice
+        // SAFETY: 16 numbers are what a vector is.
+        Self(unsafe { transmute::<__m512i, [i32; 16]>(both) })
     }
 }
 
@@ -314,8 +315,8 @@ fn q4k(block: &[u8; 144], panel: &mut Panel, at: usize) {
 fn q6k(block: &[u8; 210], panel: &mut Panel, at: usize) {
     panel.factors.0[at] = _mm512_cvtss_f32(factor([block[208], block[209]]));
     let [packed] = block[192..208].as_chunks::<16>().0 else { return };
-    // SAFETY: an array of 16 bytes, wherever it lies.
-    let scales = _mm512_cvtepi8_epi32(unsafe { _mm_loadu_si128(packed.as_ptr().cast()) });
+    // SAFETY: 16 bytes are what a vector is.
+    let scales = _mm512_cvtepi8_epi32(unsafe { transmute::<[u8; 16], __m128i>(*packed) });
     let mut scales = Scales::of(scales);
     let scales = &black_box(&mut scales).0;
     let halves = panel.numbers[at].as_chunks_mut::<4>().0;
