@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::Error;
 pub use prompt::{BadPrompt, Prompt};
-pub(crate) use spec::width;
+pub(crate) use spec::{settings, width};
 pub use spec::{simulated_spec, specs};
 
 /// Every kind of feature, in the order in which they are told.
@@ -80,6 +80,9 @@ pub struct TextRecipe {
     /// Whose words. No bundle says so: the user has them, or has them recognised.
     #[serde(skip)]
     pub words: Words,
+    /// The language of recognised words, by its code; `None` finds it out for each clip.
+    #[serde(skip)]
+    pub language: Option<String>,
 }
 
 /// Where the words of a clip come from.

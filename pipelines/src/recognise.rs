@@ -9,12 +9,13 @@ use tokenizers::Tokenizer;
 
 use crate::Error;
 use crate::networks::{RECOGNISER, Source};
+use crate::recipe::settings;
 use crate::transcript::Cue;
 
 /// In shorter sounds there is no word; the network would invent one.
 const SHORTEST: Seconds = Seconds(0.1);
 
-/// Below this mean log-probability a token, Whisper's own transcription counts a text as failed.
+/// Below this mean log-probability a token, Whisper's own transcription counts a window as failed.
 const UNSURE: f64 = -1.0;
 
 /// A network that recognises words, ready for any number of recordings.
@@ -33,9 +34,9 @@ pub struct Recognised {
     pub segments: Vec<Segment>,
     /// The language, by its code; `None` without words.
     pub language: Option<String>,
-    /// Tokens of all segments.
+    /// Text tokens of all segments.
     tokens: usize,
-    /// Sum of their log-probabilities.
+    /// Sum over them of the log-probability of their windows.
     log_probability: f64,
 }
 
@@ -53,13 +54,21 @@ pub fn is_in(bundle: &Bundle) -> bool {
     bundle.manifest().networks.contains_key(RECOGNISER)
 }
 
-/// What a cache names recognised words by: the recogniser, and the digest of its weights.
+/// Version of front end, decoding rules and windows; part of the recipe of recognised words.
+const RULES: &str = "whisper-greedy-v1";
+
+/// What a cache names recognised words by: the recogniser with the digests of its files, the rules, and the `language` where
+/// one is given.
 ///
 /// # Errors
 /// [`Error::NoRecogniser`]; those of reading the weights, where their digest is not known yet.
-pub fn recipe(bundle: &Bundle) -> Result<String, Error> {
+pub fn recipe(bundle: &Bundle, language: Option<&str>) -> Result<Vec<String>, Error> {
     check(bundle)?;
-    Ok(format!("asr {RECOGNISER} {}", bundle.weights_digest(RECOGNISER)?))
+    let mut recipe =
+        vec![RULES.to_owned(), format!("asr {RECOGNISER} {}", bundle.weights_digest(RECOGNISER)?)];
+    recipe.extend(settings(bundle, RECOGNISER)?);
+    recipe.extend(language.map(|code| format!("language {code}")));
+    Ok(recipe)
 }
 
 fn check(bundle: &Bundle) -> Result<(), Error> {
@@ -155,7 +164,8 @@ impl Recognised {
         self.segments.iter().map(cue).collect()
     }
 
-    /// Mean log-probability of a token: 0 is certainty. `None` without words.
+    /// Mean log-probability of a token of the windows, each weighted by its text tokens: 0 is certainty. `None` without
+    /// words.
     pub fn log_probability(&self) -> Option<f64> {
         (self.tokens > 0).then(|| self.log_probability / self.tokens as f64)
     }
@@ -184,8 +194,8 @@ impl Recognised {
         });
         let unsure = self.log_probability().filter(|mean| *mean < UNSURE).map(|mean| {
             let text = format!(
-                "the recognised words are doubtful: the log-probability of a token is {mean:.2} on average, and below \
-                 {UNSURE:.1} Whisper counts a text as failed"
+                "the recognised words are doubtful: the log-probability of a window's tokens is {mean:.2} on average, \
+                 and below {UNSURE:.1} Whisper counts a window as failed"
             );
             Doubt { kind: "asr unsure", text }
         });

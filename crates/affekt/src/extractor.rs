@@ -68,15 +68,17 @@ impl Extractor {
         Ok(self)
     }
 
-    /// Has the words of clips recognised, all of them or where there is no transcript.
+    /// Has the words of clips recognised, all of them or where there is no transcript, in `language` (a code such as `en`) or
+    /// in the one that each seems to be in.
     ///
     /// # Errors
     /// [`Error::NoRecogniser`] where the bundle cannot.
-    pub fn with_words(mut self, words: Words) -> Result<Self, Error> {
-        self.recipes.text.words = words;
+    pub fn with_words(mut self, words: Words, language: Option<&str>) -> Result<Self, Error> {
         if words != Words::Given {
-            recognise::recipe(&self.bundle)?;
+            recognise::recipe(&self.bundle, language)?;
         }
+        self.recipes.text.words = words;
+        self.recipes.text.language = language.map(str::to_lowercase);
         Ok(self)
     }
 

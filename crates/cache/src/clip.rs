@@ -49,6 +49,9 @@ pub struct Facts {
     /// For text: where the words came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text_source: Option<TextSource>,
+    /// For recognised text: the language, by its code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
     /// For text: digest of the words, as UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<Digest>,
@@ -97,19 +100,18 @@ pub enum Status {
     },
 }
 
-impl Status {
-    /// Of several rows of one clip, the one with the highest rank counts: a feature above none, and a settled answer
-    /// above a failure.
-    pub(crate) fn rank(&self) -> u8 {
-        match self {
-            Self::Done { .. } => 2,
-            Self::Absent { .. } => 1,
-            Self::Failed { .. } => 0,
-        }
-    }
-}
-
 impl Clip {
+    /// Of several rows of one clip, the one with the highest rank counts: a feature above none, a settled answer above a
+    /// failure, and, among equals, one that knows what was said.
+    pub(crate) fn rank(&self) -> (u8, bool) {
+        let settled = match self.status {
+            Status::Done { .. } => 2,
+            Status::Absent { .. } => 1,
+            Status::Failed { .. } => 0,
+        };
+        (settled, self.facts.transcript.is_some())
+    }
+
     /// Whether it failed.
     pub fn is_failed(&self) -> bool {
         matches!(self.status, Status::Failed { .. })

@@ -11,7 +11,8 @@ use crate::{Clip, Error, Feature, Number, Shard, ShardWriter};
 
 /// The folder of one feature in a cache, with an index built from the headers of its shards.
 ///
-/// A clip that stands in several shards is taken from the first, by name, that holds its feature; else from the first
+/// A clip that stands in several shards is taken from the first, by name, that holds its feature, one that also knows the clip's
+/// words before others; else from the first
 /// that says that it has none; else from the first in which it failed. Recipes being equal, any of them will do; the rule
 /// makes every reader choose the same.
 pub struct Store {
@@ -123,7 +124,7 @@ fn index(shards: &[Shard]) -> HashMap<ClipId, Place> {
         for (clip, row) in clips.iter().enumerate() {
             let here = Place { shard, clip };
             let place = index.entry(row.id.clone()).or_insert(here);
-            if row.status.rank() > shards[place.shard].clips()[place.clip].status.rank() {
+            if row.rank() > shards[place.shard].clips()[place.clip].rank() {
                 *place = here;
             }
         }

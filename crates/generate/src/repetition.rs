@@ -2,6 +2,10 @@
 
 /// How often a phrase must stand in a row at the end of a text to be a loop. People say a word three times.
 const REPEATS: usize = 4;
+/// How often a phrase must stand in a row anywhere in a text to be a loop.
+const MANY_REPEATS: usize = 8;
+/// Tokens of a row of [`REPEATS`] that fills at least half of a text: `up, up, up, up,` is said, and has 8.
+const FILLS: usize = 12;
 /// Tokens of a phrase that nobody says three times in a row.
 const LONG: usize = 12;
 /// How often such a phrase must stand there.
@@ -11,13 +15,21 @@ const CHANGING: usize = 8;
 /// Tokens in a row that may change: those of a number up to 99, or of a word.
 const CHANGED: usize = 2;
 
-/// Whether a text ends in a loop: one phrase of `n` tokens stands four times in a row at its end, for any `n`. A phrase of
-/// at least 12 tokens need stand there only three times. One of at least 8 may change in one place, of one token or two,
-/// from each of the four times to the next: `1. It was good. 2. It was good. ...`.
+/// Whether a text has run into a loop.
+///
+/// - It ends in one: one phrase of `n` tokens stands four times in a row at its end, for any `n`. A phrase of at least 12
+///   tokens need stand there only three times. One of at least 8 may change in one place, of one token or two, from each of
+///   the four times to the next: `1. It was good. 2. It was good. ...`.
+/// - It has left one: a phrase stands eight times in a row anywhere, or four times in at least 12 tokens that are half of
+///   the text.
 ///
 /// The phrase may be cut anywhere: a loop that the limit of tokens ends in mid-phrase is found in rotation. Give the
 /// text without its end token ([`crate::Generation::text_tokens`]).
 pub fn looped(tokens: &[u32]) -> bool {
+    ends_in_loop(tokens) || holds_loop(tokens)
+}
+
+fn ends_in_loop(tokens: &[u32]) -> bool {
     let repeats = |period: usize| if period < LONG { REPEATS } else { LONG_REPEATS };
     (1..=tokens.len() / LONG_REPEATS).any(|period| {
         let tail = |repeats: usize| tokens.len().checked_sub(repeats * period).map(|start| &tokens[start..]);
@@ -25,6 +37,24 @@ pub fn looped(tokens: &[u32]) -> bool {
         tail(repeats(period)).is_some_and(repeated)
             || period >= CHANGING && tail(REPEATS).is_some_and(|tail| changes_in_one_place(tail, period))
     })
+}
+
+fn holds_loop(tokens: &[u32]) -> bool {
+    (1..=tokens.len() / REPEATS).any(|period| {
+        let row = longest_row(tokens, period);
+        row >= MANY_REPEATS * period || row >= (REPEATS * period).max(FILLS) && 2 * row >= tokens.len()
+    })
+}
+
+/// Tokens of the longest stretch that repeats itself after `period` tokens; its first period counts.
+fn longest_row(tokens: &[u32], period: usize) -> usize {
+    let mut longest = 0;
+    let mut equal = 0;
+    for (token, later) in tokens.iter().zip(&tokens[period..]) {
+        equal = if token == later { equal + 1 } else { 0 };
+        longest = longest.max(equal);
+    }
+    longest + period
 }
 
 /// Whether all places that differ from one `period` to the next lie within [`CHANGED`] in a row; a period is a circle,
@@ -99,6 +129,29 @@ mod tests {
         let two_places: String =
             (1..=8).map(|number| format!("{number} . it was a {} good film . ", 100 + number)).collect();
         assert!(!looped(&words(&two_places)));
+    }
+
+    #[test]
+    fn a_loop_that_the_text_has_left_is_found() {
+        assert!(looped(&words(&format!("{} and that is", "You make j ".repeat(25)))));
+        assert!(looped(&words(&format!("{} {} word", "ens ".repeat(40), "You make ".repeat(12)))));
+        let before = "one after another we all went there to see what this was about ".repeat(2);
+        let after = "but nothing had come of it so everybody left for home again quite soon ".repeat(2);
+        let around = |phrase: &str, times: usize| {
+            looped(&words(&format!("{before} {} {after}", phrase.repeat(times))))
+        };
+        for phrase in ["no ", "you make ", "you make me "] {
+            assert!(around(phrase, 8), "{phrase}");
+            assert!(!around(phrase, 7), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_four_is_a_loop_where_it_fills_half_of_the_text() {
+        let row: Vec<u32> = [1, 2, 3].repeat(4);
+        let with = |others: u32| looped(&[&row[..], &(10..10 + others).collect::<Vec<u32>>()].concat());
+        assert!(with(1) && with(12) && !with(13));
+        assert!(!looped(&words("up , up , up , up , up to the top")));
     }
 
     #[test]

@@ -27,4 +27,23 @@ fn no_transcript_of_mosei_is_a_refusal_or_a_loop() {
     assert!(refusals.is_empty(), "{refusals:#?}");
     let loops: Vec<&&str> = transcripts.iter().filter(|text| looped(&tokens(text))).collect();
     assert!(loops.is_empty(), "{loops:#?}");
+    // As a language model's tokens: marks apart from words, and a row of one mark in one. Two transcripts end in a row of
+    // four then, which is what a loop cut by the limit looks like.
+    let loops: Vec<&str> = transcripts.iter().copied().filter(|text| looped(&tokens(&apart(text)))).collect();
+    let ends = ["up, up, up, up, up", "blah, blah, blah, blah, blah"];
+    assert!(loops.len() == 2 && loops.iter().zip(ends).all(|(text, end)| text.ends_with(end)), "{loops:#?}");
+}
+
+fn apart(text: &str) -> String {
+    let is_mark = |letter: char| !letter.is_alphanumeric() && !letter.is_whitespace() && letter != '\'';
+    let mut apart = String::new();
+    let mut last = ' ';
+    for letter in text.chars() {
+        if letter != last && (is_mark(letter) || is_mark(last)) {
+            apart.push(' ');
+        }
+        apart.push(letter);
+        last = letter;
+    }
+    apart
 }

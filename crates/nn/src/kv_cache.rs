@@ -3,6 +3,8 @@
 mod attend;
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, bail};
+use half::vec::HalfBitsVecExt;
+use half::{bf16, f16};
 
 /// What a cache holds of one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,7 @@ impl Shape {
 ///
 /// Which slots make up a text is the caller's book ([`Group`]): texts share the slots of what they have in common, to
 /// reorder them is to rewrite lists of numbers, and nothing that was written is ever moved or copied. Memory is set
-/// aside once. On the CPU in f32 the system hands out its pages when they are first written.
+/// aside once. On the CPU the system hands out its pages when they are first written.
 ///
 /// Not `Clone`: two caches would write to the same memory.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ pub struct Group<'a> {
 impl KvCache {
     /// Memory for `slots` positions.
     pub fn new(shape: Shape, slots: usize, device: &Device) -> Result<Self> {
-        let zeros = || Tensor::zeros((slots, shape.heads, shape.head_dim), shape.dtype, device);
+        let zeros = || untouched((slots, shape.heads, shape.head_dim), shape.dtype, device);
         let layer = |_| Ok(Layer { keys: zeros()?, values: zeros()? });
         Ok(Self { layers: (0..shape.layers).map(layer).collect::<Result<_>>()?, shape, slots })
     }
@@ -90,6 +92,17 @@ impl KvCache {
             Some(slot) => bail!("slot {slot} of a cache of {}", self.slots),
             None => Ok(()),
         }
+    }
+}
+
+/// Zeros. On the CPU their pages are not touched before they are written: candle's own zeros of 16 bits are written out at
+/// once, and a cache of gigabytes would be, for a single text.
+fn untouched(shape: (usize, usize, usize), dtype: DType, device: &Device) -> Result<Tensor> {
+    let bits = || vec![0u16; shape.0 * shape.1 * shape.2];
+    match (device, dtype) {
+        (Device::Cpu, DType::F16) => Tensor::from_vec(bits().reinterpret_into::<f16>(), shape, device),
+        (Device::Cpu, DType::BF16) => Tensor::from_vec(bits().reinterpret_into::<bf16>(), shape, device),
+        _ => Tensor::zeros(shape, dtype, device),
     }
 }
 

@@ -12,8 +12,6 @@
 //! | `product` | products |
 
 mod formats;
-#[cfg(target_arch = "x86_64")]
-mod integers;
 mod product;
 mod restore;
 #[cfg(target_arch = "x86_64")]

@@ -46,6 +46,8 @@ pub struct About {
     pub made: String,
     /// How the words were generated: names and values, such as prompt, mode and weights.
     pub recipe: Vec<(String, String)>,
+    /// What takes meaning from all its numbers, such as an untrained bundle.
+    pub warnings: Vec<String>,
 }
 
 /// A clip that has a transcript, and what was generated from its sound.
@@ -67,7 +69,7 @@ pub struct Compared {
     pub score: Option<f64>,
     /// Tokens that were generated.
     pub tokens: Option<usize>,
-    /// Whether the generation ended in a loop.
+    /// Whether the generation ran into a loop.
     pub looped: bool,
     /// Whether it refuses to transcribe.
     pub refused: bool,
@@ -81,13 +83,13 @@ pub struct Judged {
     /// The clip.
     #[serde(flatten)]
     pub compared: Compared,
-    /// What clips are ordered by: the word error rate; 1 without a hypothesis; `None` where nothing can be compared.
+    /// What clips are ordered by: the word error rate; above 1 where more is generated than said; 1 without a hypothesis; `None` where nothing can be compared.
     pub wer: Option<f64>,
     /// All about the errors; `None` without a hypothesis or where nothing can be compared.
     pub errors: Option<ErrorRate>,
     /// Why nothing can be compared.
     pub incomparable: Option<String>,
-    /// Where in the recording the generated words fit better.
+    /// Where in the recording the generated words fit better; not looked for where they loop, refuse or are cut.
     pub shift: Option<Shift>,
 }
 
@@ -114,15 +116,27 @@ impl Judged {
         Self { compared, wer, errors, incomparable, shift: None }
     }
 
+    /// Whether the generation failed: its words then tell nothing of the timestamps.
+    fn flagged(&self) -> bool {
+        self.compared.looped || self.compared.refused || self.compared.capped
+    }
+
+    /// Whether the words are well generated and not those of the transcript.
     fn disagrees(&self) -> bool {
-        self.errors.is_some_and(|errors| errors.wer > DISAGREES)
+        !self.flagged() && self.errors.is_some_and(|errors| errors.wer > DISAGREES)
     }
 }
 
-/// The worst first, then by name; what cannot be compared last.
+/// The worst first; what cannot be compared last. A rate counts as 1 at most, and among equals failed generations come
+/// last: a loop has twenty times the words of its transcript, and would stand before every wrong timestamp.
 fn worst_first(one: &Judged, other: &Judged) -> Ordering {
     let rank = |clip: &Judged| clip.wer.unwrap_or(-1.0);
-    rank(other).total_cmp(&rank(one)).then_with(|| one.compared.clip.cmp(&other.compared.clip))
+    rank(other)
+        .min(1.0)
+        .total_cmp(&rank(one).min(1.0))
+        .then_with(|| one.flagged().cmp(&other.flagged()))
+        .then_with(|| rank(other).total_cmp(&rank(one)))
+        .then_with(|| one.compared.clip.cmp(&other.compared.clip))
 }
 
 impl Agreement {

@@ -232,18 +232,30 @@ impl Bundle {
     /// SHA-256 of the weights of the network `name`: of the file where there is one, else of all their digests.
     pub fn weights_digest(&self, name: &str) -> Result<Digest, Error> {
         let files = self.weights_files(name)?;
-        let digest = |path: &&str| match self.known_digest(path) {
+        let digests = files.iter().map(|path| self.digest(path)).collect::<Result<Vec<_>, _>>()?;
+        Ok(match digests.as_slice() {
+            [only] => only.clone(),
+            all => Digest::of(all.iter().map(Digest::as_str).collect::<String>().as_bytes()),
+        })
+    }
+
+    /// What else of the network `name` decides about its output: its configuration and its tokenizer, where it has them, each
+    /// by its kind and its SHA-256.
+    pub fn settings(&self, name: &str) -> Result<Vec<(&'static str, Digest)>, Error> {
+        let listed = self.network(name)?;
+        let files = [("config", &listed.config), ("tokenizer", &listed.tokenizer)];
+        let there = files.into_iter().filter_map(|(kind, path)| Some((kind, path.as_deref()?)));
+        there.map(|(kind, path)| Ok((kind, self.digest(path)?))).collect()
+    }
+
+    fn digest(&self, path: &str) -> Result<Digest, Error> {
+        match self.known_digest(path) {
             Some(known) => Ok(known.clone()),
             None => match self.found(path)? {
                 Found::Embedded(bytes) => Ok(Digest::of(bytes)),
                 Found::File(place, _) => digest_of(&place),
             },
-        };
-        let digests = files.iter().map(digest).collect::<Result<Vec<_>, _>>()?;
-        Ok(match digests.as_slice() {
-            [only] => only.clone(),
-            all => Digest::of(all.iter().map(Digest::as_str).collect::<String>().as_bytes()),
-        })
+        }
     }
 
     /// Which files of these networks are not there.

@@ -17,7 +17,8 @@ const SURE: f64 = -1.0;
 pub struct Written {
     /// Text and timestamps in order, without `<|endoftext|>`.
     pub choices: Vec<Choice>,
-    /// Mean log-probability a token, the end included.
+    /// Mean log-probability a token: text, timestamps and the end. A text that was cut short counts the end too, as in
+    /// openai/whisper (`avg_logprob`).
     pub log_probability: f64,
     /// Probability of `<|nospeech|>` in place of a language; 0 where the vocabulary has no such token.
     pub no_speech: f64,
@@ -58,7 +59,7 @@ impl Whisper {
         let rules = Rules::new(vocabulary, &self.config().suppress_tokens);
         let mut decoder = self.decoder(encoded.clone())?;
         let (mut tokens, mut choices) = (prompt.to_vec(), Vec::new());
-        let (mut no_speech, mut sum, mut chosen) = (0.0, 0.0, 0);
+        let (mut no_speech, mut sum) = (0.0, 0.0);
         while choices.len() < self.config().window_tokens()
             && tokens.len() < self.config().max_target_positions
         {
@@ -69,7 +70,7 @@ impl Whisper {
             }
             let mut last = logits.get(logits.dim(0)? - 1)?.to_vec1::<f32>()?;
             let choice = rules.choose(&mut last, &tokens[prompt.len()..]);
-            (sum, chosen) = (sum + choice.log_probability, chosen + 1);
+            sum += choice.log_probability;
             if choice.token == vocabulary.end {
                 break;
             }
@@ -78,7 +79,7 @@ impl Whisper {
         }
         let text: Vec<u32> =
             choices.iter().map(|choice| choice.token).filter(|&token| token < vocabulary.end).collect();
-        let log_probability = sum / f64::from(chosen.max(1));
+        let log_probability = sum / (choices.len() + 1) as f64;
         Ok(Written { choices, log_probability, no_speech, looped: looped(&text) })
     }
 }

@@ -19,7 +19,7 @@ const STEPS_OF_A_SECOND: f64 = 50.0;
 /// How a recording is recognised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Code of its language, such as `en`. `None`: the language of the first 30 s is found out.
+    /// Code of its language, such as `en`, in any case. `None`: the language of the first 30 s is found out.
     pub language: Option<String>,
 }
 
@@ -32,9 +32,10 @@ pub struct Segment {
     pub end: Seconds,
     /// Text tokens; never empty.
     pub tokens: Vec<u32>,
-    /// Mean log-probability a text token.
+    /// Mean log-probability a token of the window in which the segment was found, its timestamps and its end included:
+    /// the number by which a window is taken for silence.
     pub log_probability: f64,
-    /// Probability that nobody speaks, of the window in which the segment was found.
+    /// Probability that nobody speaks in that window.
     pub no_speech: f64,
     /// Whether that window's text runs into a loop: then none of its words can be trusted.
     pub looped: bool,
@@ -65,9 +66,8 @@ impl Whisper {
         options: &Options,
     ) -> Result<Recognition, Error> {
         vocabulary.check(self.config())?;
-        let given = options.language.as_deref();
         // Before anything is computed: an unknown language is an error even where there is no sound.
-        given.map(|code| vocabulary.language(code)).transpose()?;
+        let given = options.language.as_deref().map(|code| vocabulary.code(code)).transpose()?;
         let samples = Tensor::from_slice(samples, samples.len(), &Device::Cpu)?; // (n)
         Gate::watching("whisper").check(|| "the input waveform".into(), &samples)?;
         in_pool(|| self.windows(&samples.to_vec1()?, vocabulary, given))
@@ -91,7 +91,8 @@ impl Whisper {
                 None => self.detect(&encoded, vocabulary)?,
             };
             language = Some(code);
-            let prompt = [Some(vocabulary.start), vocabulary.language(code)?, vocabulary.transcribe];
+            let prompt =
+                [Some(vocabulary.start), vocabulary.languages.get(code).copied(), vocabulary.transcribe];
             let prompt: Vec<u32> = prompt.into_iter().flatten().collect();
             let written = self.write(&encoded, &prompt, vocabulary)?;
             let frames = mel.remaining(seek);
@@ -121,18 +122,17 @@ fn segment(
     offset: f64,
     limit: Seconds,
 ) -> Option<Segment> {
-    let text = written.choices[part.tokens.clone()].iter().filter(|choice| choice.token < vocabulary.end);
-    let tokens: Vec<u32> = text.clone().map(|choice| choice.token).collect();
+    let tokens = written.choices[part.tokens.clone()].iter().map(|choice| choice.token);
+    let tokens: Vec<u32> = tokens.filter(|&token| token < vocabulary.end).collect();
     let time = |step: usize| Seconds((offset + step as f64 / STEPS_OF_A_SECOND).min(limit.0)).rounded();
     if tokens.is_empty() || time(part.start).0 >= limit.0 {
         return None;
     }
-    let sum: f64 = text.map(|choice| choice.log_probability).sum();
     Some(Segment {
         start: time(part.start),
         end: time(part.end),
-        log_probability: sum / tokens.len() as f64,
         tokens,
+        log_probability: written.log_probability,
         no_speech: written.no_speech,
         looped: written.looped,
     })

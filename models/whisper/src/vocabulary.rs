@@ -93,12 +93,13 @@ impl Vocabulary {
         }
     }
 
-    /// The token of the language `code`, `None` for English where it is the only one.
-    pub(crate) fn language(&self, code: &str) -> Result<Option<u32>, Error> {
-        match self.languages.get(code) {
-            Some(&token) => Ok(Some(token)),
-            None if self.languages.is_empty() && code == "en" => Ok(None),
-            None => Err(Error::Language { language: code.into(), known: self.known() }),
+    /// The code of the language `given`, in any case, as the vocabulary has it. English-only vocabularies know `en`,
+    /// but have no token for it.
+    pub(crate) fn code(&self, given: &str) -> Result<&str, Error> {
+        match self.languages.get_key_value(&given.to_ascii_lowercase()) {
+            Some((code, _)) => Ok(code),
+            None if self.languages.is_empty() && given.eq_ignore_ascii_case("en") => Ok("en"),
+            None => Err(Error::Language { language: given.into(), known: self.known() }),
         }
     }
 
@@ -146,8 +147,8 @@ mod tests {
             assert_eq!(found.no_speech, Some(found.no_timestamps - 1));
             assert_eq!(found.transcribe, Some(found.no_timestamps - 2));
             assert_eq!(found.last_timestamp() - found.first_timestamp, 1500);
-            assert_eq!(found.language("de").unwrap(), Some(found.languages["de"]));
-            let error = found.language("tlh").unwrap_err();
+            assert_eq!((found.code("de").unwrap(), found.code("DE").unwrap()), ("de", "de"));
+            let error = found.code("tlh").unwrap_err();
             assert!(
                 matches!(&error, Error::Language { language, known } if language == "tlh" && known.contains("zh"))
             );
@@ -158,8 +159,8 @@ mod tests {
     fn gpt2_s_vocabulary_is_english_only_whatever_its_tokenizer_lists() {
         let found = Vocabulary::of(published(50_256, "<|nocaptions|>")).unwrap();
         assert!(found.languages.is_empty() && found.transcribe.is_none());
-        assert_eq!(found.language("en").unwrap(), None);
-        assert!(found.language("de").unwrap_err().to_string().contains("only en"));
+        assert_eq!((found.code("en").unwrap(), found.code("En").unwrap()), ("en", "en"));
+        assert!(found.code("de").unwrap_err().to_string().contains("only en"));
     }
 
     #[test]

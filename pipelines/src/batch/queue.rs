@@ -128,6 +128,34 @@ impl<T> Queue<T> {
     }
 }
 
+/// Leaves a queue when it is dropped, even by a panic: whoever waits at the other end must not wait for ever.
+pub struct Leaving<'q, T> {
+    queue: &'q Queue<T>,
+    abandons: bool,
+}
+
+impl<'q, T> Leaving<'q, T> {
+    /// Closes `queue` then: what is in it can still be taken.
+    pub fn closing(queue: &'q Queue<T>) -> Self {
+        Self { queue, abandons: false }
+    }
+
+    /// Abandons `queue` then: nobody takes anything out of it any more.
+    pub fn abandoning(queue: &'q Queue<T>) -> Self {
+        Self { queue, abandons: true }
+    }
+}
+
+impl<T> Drop for Leaving<'_, T> {
+    fn drop(&mut self) {
+        if self.abandons {
+            self.queue.abandon();
+        } else {
+            self.queue.close();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicIsize, Ordering};
@@ -183,6 +211,19 @@ mod tests {
             let _ = waiting.join().unwrap();
             assert_eq!(queue.push(3, 1), Err(Closed));
             assert_eq!(queue.pop(), None);
+        });
+    }
+
+    #[test]
+    fn a_thread_that_panics_keeps_nobody_waiting() {
+        let queue: Queue<u8> = Queue::new(1, 10);
+        thread::scope(|scope| {
+            let putting = scope.spawn(|| {
+                let _leaving = Leaving::closing(&queue);
+                panic!("on purpose");
+            });
+            assert_eq!(queue.pop(), None);
+            assert!(putting.join().is_err());
         });
     }
 }

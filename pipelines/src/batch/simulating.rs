@@ -95,9 +95,6 @@ impl<'a, 'p> Simulating<'a, 'p> {
                 return draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error));
             }
         };
-        let transcript = draft.task.text.clone();
-        let hypothesis = told.hypothesis.as_deref().unwrap_or_default();
-        let errors = transcript.as_deref().and_then(|transcript| error_rate(transcript, hypothesis));
         let facts = Facts {
             hypothesis: told.hypothesis,
             score: told.score,
@@ -105,11 +102,9 @@ impl<'a, 'p> Simulating<'a, 'p> {
             looped: Some(told.looped),
             refused: Some(refused),
             capped: Some(capped),
-            wer: errors.as_ref().map(|errors| errors.wer),
-            cer: errors.as_ref().map(|errors| errors.cer),
-            transcript,
             ..draft.facts.clone()
         };
+        let facts = held_against(draft.task.text.as_deref(), facts);
         let numbers = match feature {
             Some(feature) => Numbers::of(Ok(feature), Stage::Simulate),
             None => Numbers::Absent("no text was generated from the voice".into()),
@@ -125,5 +120,17 @@ fn with_remedy(error: &Error) -> String {
             format!("{error}: --kv-memory gives it more")
         }
         error => error.to_string(),
+    }
+}
+
+/// `facts` with what the hypothesis in them is worth beside what was said, where that is known.
+pub fn held_against(transcript: Option<&str>, facts: Facts) -> Facts {
+    let Some(transcript) = transcript else { return facts };
+    let errors = error_rate(transcript, facts.hypothesis.as_deref().unwrap_or_default());
+    Facts {
+        wer: errors.as_ref().map(|errors| errors.wer),
+        cer: errors.as_ref().map(|errors| errors.cer),
+        transcript: Some(transcript.to_owned()),
+        ..facts
     }
 }

@@ -7,7 +7,7 @@ use crossbeam_channel::bounded;
 
 use super::Entry;
 use super::ledger::{End, Ledger};
-use super::queue::Queue;
+use super::queue::{Leaving, Queue};
 use super::standing::Watch;
 use super::write::Writing;
 
@@ -25,14 +25,17 @@ pub fn beside<T>(
         let (over, end) = bounded::<()>(0);
         let watch = scope.spawn(move || Watch::new(ledger, reporter, workers, waiting).run(&end));
         let writer = scope.spawn(|| {
+            let _leaving = Leaving::abandoning(entries);
             if let Err(error) = writing.run(entries) {
                 ledger.halt(End::Broken(error));
             }
-            entries.abandon();
         });
-        let result = work();
-        entries.close();
+        let result = {
+            let _leaving = Leaving::closing(entries);
+            work()
+        };
         let ended = writer.join();
+        // Dropped by a panic, too: the watch does not keep it waiting.
         drop(over);
         let _ = watch.join();
         ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic));

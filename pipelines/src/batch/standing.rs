@@ -111,8 +111,11 @@ pub fn limit_of(readings: &[(Stage, Reading)], elapsed: Seconds, workers: usize)
 
 /// The stage that the others wait for: the busiest of the thread that is busiest.
 fn limit(stages: &[StageStanding]) -> Option<Stage> {
-    let groups =
-        [&[Stage::Decode][..], &[Stage::Audio, Stage::Video, Stage::Recognise, Stage::Text, Stage::Simulate], &[Stage::Write]];
+    let groups = [
+        &[Stage::Decode][..],
+        &[Stage::Audio, Stage::Video, Stage::Recognise, Stage::Text, Stage::Simulate],
+        &[Stage::Write],
+    ];
     let of = |group: &[Stage]| -> Vec<&StageStanding> {
         stages.iter().filter(|standing| group.contains(&standing.stage)).collect()
     };

@@ -162,7 +162,7 @@ impl<'p> Encoding<'_, 'p> {
     /// The words that nobody has written down.
     fn recognise(&self, draft: &mut Draft<'_>, sound: &Waveform) {
         let Some(recogniser) = &self.encoders.recogniser else { return };
-        match recogniser.recognise(sound, None) {
+        match recogniser.recognise(sound, self.encoders.recipes.text.language.as_deref()) {
             Ok(recognised) => draft.recognised = Some(recognised),
             Err(error) => draft.put(FeatureKind::Text, Numbers::failed(Stage::Recognise, &error)),
         }
@@ -323,6 +323,7 @@ fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Te
             // Whether WavLM heard them, too, is nothing to the words.
             samples: None,
             score: recognised.log_probability(),
+            language: recognised.language.clone(),
             warnings: draft.facts.warnings.iter().cloned().chain(recognised.warnings()).collect(),
             ..draft.facts.clone()
         },

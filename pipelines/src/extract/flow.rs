@@ -9,7 +9,7 @@ use super::cutters::{Cutters, Item};
 use super::encode::Encoding;
 use super::{Plan, Settings};
 use crate::batch::ledger::Ledger;
-use crate::batch::queue::Queue;
+use crate::batch::queue::{Leaving, Queue};
 use crate::batch::staff::beside;
 use crate::batch::write::Writing;
 use crate::batch::{Entry, Error, Outcome, Simulating, Task};
@@ -77,13 +77,12 @@ pub fn run(
     let effort = beside(&ledger, reporter, (writing, &entries), workers, &waiting, || {
         thread::scope(|scope| {
             scope.spawn(|| {
+                let _leaving = Leaving::closing(&items);
                 thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(|| cutters.run()))));
-                items.close();
             });
-            let effort = encoding.run(settings.batch);
             // Cutters that wait for room shall not wait for ever.
-            items.abandon();
-            effort
+            let _leaving = Leaving::abandoning(&items);
+            encoding.run(settings.batch)
         })
     });
     Ok(Outcome::of(ledger, effort, workers))

@@ -51,6 +51,9 @@ impl Encoders {
         let words = features.contains(&FeatureKind::Text).then(|| loader.words()).transpose()?;
         let recognises = features.contains(&FeatureKind::Text) && recipes.text.words != Words::Given;
         let recogniser = recognises.then(|| Recogniser::load(bundle, device)).transpose()?;
+        if let Some(recogniser) = &recogniser {
+            recogniser.knows(recipes.text.language.as_deref())?;
+        }
         let simulator = features.contains(&FeatureKind::Simulated).then(|| loader.simulator()).transpose()?;
         let (bundle, recipes, device) = (bundle.clone(), recipes.clone(), device.clone());
         Ok(Self { bundle, recipes, device, voice, face, words, recogniser, simulator })

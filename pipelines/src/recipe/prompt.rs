@@ -120,7 +120,7 @@ impl Explain for BadPrompt {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Unknown(_) => None,
+            Self::Unknown(_) => Some("write the words into a file and name it as @FILE".into()),
             Self::Unreadable { path, .. } | Self::Unusable { path, .. } => Some(format!(
                 "write what the language model shall do to {}, as plain text, or name sdumc or slam",
                 path.display()

@@ -79,6 +79,12 @@ struct Maker<'a> {
     speech: &'a str,
 }
 
+/// Configuration and tokenizer of a network: with other ones, the same weights make other features.
+pub(crate) fn settings(bundle: &Bundle, network: &str) -> Result<Vec<String>, Error> {
+    let settings = bundle.settings(network)?.into_iter();
+    Ok(settings.map(|(kind, digest)| format!("{network} {kind} {digest}")).collect())
+}
+
 /// What differs by feature.
 struct Way<'a> {
     network: &'a str,
@@ -99,6 +105,8 @@ impl Maker<'_> {
         if let Some(layers) = layers {
             layers.resolve(entries(self.bundle, self.recipes, kind)?)?;
         }
+        let mut preprocessing = preprocessing;
+        preprocessing.extend(settings(self.bundle, network)?);
         Ok(FeatureSpec {
             kind,
             encoder: network.to_owned(),
@@ -126,7 +134,8 @@ impl Maker<'_> {
         let recipe = &self.recipes.text;
         let mut preprocessing = vec!["bos-v1".into()];
         if recipe.words != Words::Given {
-            preprocessing.extend([DECODE.into(), recognise::recipe(self.bundle)?]);
+            preprocessing.push(DECODE.into());
+            preprocessing.extend(recognise::recipe(self.bundle, recipe.language.as_deref())?);
         }
         if recipe.words == Words::Filled {
             preprocessing.push("where no transcript is given".into());
@@ -144,6 +153,9 @@ impl Maker<'_> {
             format!("prompt {:?}", recipe.prompt.text()),
             format!("beams {} max {} mode {:?}", recipe.beams, recipe.max_new_tokens, recipe.mode),
         ];
+        for network in [&speech.network, &recipe.projector] {
+            preprocessing.extend(settings(self.bundle, network)?);
+        }
         if recipe.robust {
             preprocessing.push("robust-v1".into());
         }

@@ -8,6 +8,7 @@ use affekt_core::{FeatureKind, Reporter, Stage};
 use super::{Plan, Settings};
 use crate::batch::ledger::Ledger;
 use crate::batch::queue::Queue;
+use crate::batch::simulating::held_against;
 use crate::batch::speech::{Speech, origin};
 use crate::batch::staff::beside;
 use crate::batch::write::Writing;
@@ -42,7 +43,8 @@ pub fn run(
             if ledger.is_halted() {
                 break;
             }
-            if let Some(draft) = begin(plan, task, &mut simulating) {
+            let judged = judge(plan, task);
+            if let Some(draft) = judged.or_else(|| begin(plan, task, &mut simulating)) {
                 draft.finish(&entries, &ledger);
             }
             leave(&mut simulating, false, &entries, &ledger);
@@ -51,6 +53,20 @@ pub fn run(
         Effort { generated: Some(simulating.generated()), ..Effort::default() }
     });
     Ok(Outcome::of(ledger, effort, 1))
+}
+
+/// A clip whose text is there already, held against words that have come since.
+fn judge<'p>(plan: &Plan, task: &'p Task) -> Option<Draft<'p>> {
+    let store = &plan.stores[0];
+    let clip = store.clip(&task.id).filter(|clip| clip.is_done())?;
+    let mut draft = Draft::new(task, origin(&clip.facts));
+    let facts = held_against(task.text.as_deref(), clip.facts.clone());
+    let numbers = match store.feature(&task.id) {
+        Ok(feature) => Numbers::Done(feature.to_f32()),
+        Err(error) => Numbers::failed(Stage::Simulate, &error),
+    };
+    draft.put_with(FeatureKind::Simulated, facts, numbers);
+    Some(draft)
 }
 
 /// Takes a clip up; it comes back where there is nothing to generate from.
@@ -66,7 +82,7 @@ fn begin<'p>(plan: &Plan, task: &'p Task, simulating: &mut Simulating<'_, 'p>) -
         Status::Absent { reason } => Numbers::Absent(reason.clone()),
         Status::Failed { stage, reason } => {
             let stage = Stage::named(stage).unwrap_or(Stage::Audio);
-            Numbers::Failed { stage, reason: format!("it has no speech: {reason}") }
+            Numbers::Failed { stage, reason: reason.clone() }
         }
     };
     let mut draft = Draft::new(task, origin(&clip.facts));

@@ -24,6 +24,8 @@ pub struct Plan {
     pub clips: usize,
     /// Clips that are not tried again though they failed.
     pub failed_before: Vec<ClipId>,
+    /// Clips whose text is there, and was held against other words than those of the dataset.
+    pub reworded: usize,
 }
 
 impl Plan {
@@ -48,12 +50,18 @@ impl Plan {
         store.check_writable()?;
         let mut held = Tally::default();
         let mut failed_before = Vec::new();
+        let mut reworded = 0;
         let mut tasks = Vec::new();
         for row in rows {
             Known::of(row, &speech, Words::Given)?;
             let known = Known::of(row, &store, Words::Given)?;
             let again = retry_failed || has_come_since(speech.clip(&row.id), store.clip(&row.id));
-            if known.is_to_do(again, &mut held) {
+            let cached = store.clip(&row.id).filter(|_| known == Known::Done);
+            let words = cached.and_then(|clip| clip.facts.transcript.as_ref());
+            reworded += usize::from(words.is_some() && row.text.is_some() && words != row.text.as_ref());
+            // Nothing is generated again for words that have come since: the text is only held against them.
+            let unjudged = cached.is_some() && words.is_none() && row.text.is_some();
+            if unjudged || known.is_to_do(again, &mut held) {
                 tasks.push(Task {
                     id: row.id.clone(),
                     index: 0,
@@ -72,7 +80,7 @@ impl Plan {
         tasks.sort_by(|a, b| {
             length(&speech, &b.id).cmp(&length(&speech, &a.id)).then_with(|| a.id.cmp(&b.id))
         });
-        Ok(Self { speech, stores: vec![store], tasks, held, clips: rows.len(), failed_before })
+        Ok(Self { speech, stores: vec![store], tasks, held, clips: rows.len(), failed_before, reworded })
     }
 
     /// What the run is about.

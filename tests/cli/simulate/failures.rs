@@ -190,7 +190,11 @@ fn damaged_numbers_cost_their_clip_only() {
         rows.values().filter(|clip| clip.is_failed()).map(|clip| clip.id.to_string()).collect();
     let [lost] = &lost[..] else { panic!("{lost:?}") };
     let row = rows.remove(lost).unwrap();
-    assert!(reason(&row).contains("holds a NaN") && reason(&row).contains("cache verify"), "{}", reason(&row));
+    assert!(
+        reason(&row).contains("holds a NaN") && reason(&row).contains("cache verify"),
+        "{}",
+        reason(&row)
+    );
     expected.remove(lost);
     assert_eq!(rows, expected);
     let (code, verified) = cache.verified();

@@ -30,6 +30,9 @@ pub struct Extract {
     /// of its own: one cache holds all of them.
     #[arg(long, value_name = "WORDS", default_value = "dataset")]
     pub transcript: Transcripts,
+    /// Language of recognised words, by its code, such as en; found out for each clip by default.
+    #[arg(long, value_name = "CODE")]
+    pub language: Option<String>,
     /// Only this share of the recordings, balanced by duration: the first of four machines takes 0/4, the last 3/4.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Share>,

@@ -82,6 +82,7 @@ fn config(flags: &cli::Extract, plan: &Plan, settings: &Settings) -> serde_json:
         "cache": flags.cache,
         "features": plan.stores.iter().map(|store| store.spec().kind.name()).collect::<Vec<_>>(),
         "transcript": flags.transcript.name(),
+        "language": flags.language,
         "models": flags.making.models,
         "store": flags.making.store.name(),
         "shard": flags.shard.map(|share| share.to_string()),
@@ -101,7 +102,7 @@ fn config(flags: &cli::Extract, plan: &Plan, settings: &Settings) -> serde_json:
 fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
     let making = &flags.making;
     let extractor = Extractor::open(&making.models, &making.device, &making.kinds(), making.store.name())?
-        .with_words(flags.transcript.into())?;
+        .with_words(flags.transcript.into(), flags.language.as_deref())?;
     match making.detector.yunet() {
         Some((weights, namer)) => {
             extractor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))

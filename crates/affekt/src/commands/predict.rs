@@ -107,10 +107,7 @@ fn words(flags: &cli::Predict, inputs: &Inputs) -> Result<Words, Error> {
     let argument = match flags.transcript.as_deref() {
         Some("auto") => return Ok(Words::Same(predict::Words::Recognised { language })),
         _ if language.is_some() => {
-            return Err(setting(
-                "--language",
-                "it is that of recognised words, and none are asked for",
-            ));
+            return Err(setting("--language", "it is that of recognised words, and none are asked for"));
         }
         Some(argument) => argument,
         None => return Ok(Words::Same(predict::Words::None)),

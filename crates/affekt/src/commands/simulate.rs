@@ -67,6 +67,7 @@ impl<'f> Job<'f> {
     }
 
     fn go(&mut self, global: &Global, started: Instant) -> Result<ExitCode, Refusal> {
+        self.refuse_other_speech()?;
         let mut rows = self.rows(global)?;
         let mut heard = None;
         if let Some(rows) = &rows
@@ -86,6 +87,13 @@ impl<'f> Job<'f> {
         let store = self.flags.store.map_or(speech.spec().dtype.clone(), |store| store.name().into());
         let plan = self.simulator.plan(&rows, speech, &self.flags.cache, &store, self.flags.retry_failed);
         let plan = plan.map_err(refusal)?;
+        if plan.reworded > 0 && !global.quiet {
+            let count = plan.reworded;
+            output::note(&format!(
+                "{count} clips have other words in the dataset than their text was held against: their rows keep those \
+                 error rates, and --agreement takes the dataset's words\n"
+            ));
+        }
         let (code, _) = self.simulate(&plan, global, heard.unwrap_or(started))?;
         self.compare(&rows, &plan, global)?;
         Ok(code)
@@ -112,6 +120,28 @@ impl<'f> Job<'f> {
     fn speech(&self) -> Result<Option<Store>, Refusal> {
         let store = self.flags.speech.map(cli::Store::name);
         self.simulator.speech(&self.flags.cache, store).map_err(refusal)
+    }
+
+    /// Refuses a type that `--speech` names and the cache has not, where it has others: to hear all clips again would be an
+    /// accident.
+    fn refuse_other_speech(&self) -> Result<(), Refusal> {
+        let Some(wanted) = self.flags.speech else { return Ok(()) };
+        let (cache, types) = (&self.flags.cache, [cli::Store::F32, cli::Store::F16, cli::Store::Bf16]);
+        let mut kept = Vec::new();
+        for store in types {
+            let found = self.simulator.speech(cache, Some(store.name())).map_err(refusal)?;
+            kept.extend(found.map(|_| store.name()));
+        }
+        if kept.is_empty() || kept.contains(&wanted.name()) {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} has speech kept as {}, not as {}",
+            cache.display(),
+            kept.join(" and "),
+            wanted.name()
+        );
+        Err(refusal(Error::Setting { name: "--speech".into(), reason }))
     }
 
     fn lacks_speech(&self, rows: &[Row]) -> Result<bool, Refusal> {
@@ -166,7 +196,7 @@ impl<'f> Job<'f> {
         let beginning = Beginning {
             bundle: self.simulator.bundle(),
             networks: self.simulator.networks(),
-        device: self.simulator.device(),
+            device: self.simulator.device(),
             specs: plan.stores.iter().map(|store| store.spec().clone()).collect(),
             held: &[plan.held],
             tasks: plan.tasks.len(),
@@ -236,8 +266,12 @@ impl<'f> Job<'f> {
             ("language model".to_owned(), format!("{} ({})", spec.encoder, spec.weights.short())),
         ];
         recipe.extend(spec.preprocessing.iter().map(|step| ("step".to_owned(), step.clone())));
+        let bundle = self.simulator.bundle().manifest();
+        let untrained = (!bundle.trained)
+            .then(|| format!("bundle {} is untrained: its numbers carry no meaning", bundle.name));
         let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         About {
+            warnings: untrained.into_iter().collect(),
             title: format!("Agreement of {title}"),
             program: format!("affekt {}", env!("CARGO_PKG_VERSION")),
             command: words.collect::<Vec<_>>().join(" "),

@@ -7,8 +7,6 @@
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
-#[cfg(target_arch = "x86_64")]
-use super::integers;
 use super::restore::Restore;
 use crate::cpu::Shared;
 
@@ -36,19 +34,6 @@ pub(super) struct Weight<'w> {
 
 /// `x` (rows, inputs) times the weight: written to (rows, outputs).
 pub(super) fn product(x: &[f32], weight: Weight) -> Vec<f32> {
-    #[cfg(target_arch = "x86_64")]
-    if weight.restore.integers() && x.len() >= weight.inputs {
-        let mut product = vec![0f32; x.len() / weight.inputs * weight.outputs];
-        let out = Shared::new(product.as_mut_ptr(), weight.outputs);
-        // SAFETY: the processor has the instructions, and the product is ours alone.
-        unsafe { integers::product(x, weight, out) };
-        return product;
-    }
-    in_floats(x, weight)
-}
-
-/// The same with all arithmetic in f32.
-pub(super) fn in_floats(x: &[f32], weight: Weight) -> Vec<f32> {
     let rows = x.len() / weight.inputs;
     let mut product = vec![0f32; rows * weight.outputs];
     if rows == 0 {

@@ -2,7 +2,7 @@
 
 use super::formats::Format;
 #[cfg(target_arch = "x86_64")]
-use super::{integers, x86};
+use super::x86;
 use crate::vectorised::vectorised;
 
 /// A format, and the instructions to restore it with.
@@ -12,9 +12,6 @@ pub(super) struct Restore {
     /// Whether the processor has what [`x86`] uses, and the format is one of its own.
     #[cfg(target_arch = "x86_64")]
     wide: bool,
-    /// Whether the processor has what [`integers`] uses, and products with the format are computed there.
-    #[cfg(target_arch = "x86_64")]
-    integers: bool,
 }
 
 impl Restore {
@@ -24,15 +21,7 @@ impl Restore {
             format,
             #[cfg(target_arch = "x86_64")]
             wide: x86::takes(format) && x86::there(),
-            #[cfg(target_arch = "x86_64")]
-            integers: integers::takes(format) && integers::there(),
         }
-    }
-
-    /// Whether products are computed by [`integers`].
-    #[cfg(target_arch = "x86_64")]
-    pub fn integers(self) -> bool {
-        self.integers
     }
 
     /// Restores whole blocks of several rows, the same numbers with all instructions: what `blocks` gives, to as many

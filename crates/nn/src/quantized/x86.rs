@@ -52,7 +52,7 @@ fn rows<'b, const B: usize, const N: usize>(
 
 /// The factor of a block, in all lanes. (As one lane it would wait for whatever the register held before.)
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) fn factor(bytes: [u8; 2]) -> __m512 {
+fn factor(bytes: [u8; 2]) -> __m512 {
     _mm512_cvtph_ps(_mm256_set1_epi16(i16::from_le_bytes(bytes)))
 }
 

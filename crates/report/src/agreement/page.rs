@@ -25,6 +25,7 @@ impl Agreement {
                 page.tag("h1").set("dir", "auto").text(&about.title);
             });
             page.tag("main").with(|page| {
+                warnings(page, &about.warnings);
                 section(page, "Agreement of transcripts and generated words", |page| {
                     figures(page, &self.totals);
                 });
@@ -42,6 +43,18 @@ impl Agreement {
             });
             footer(page, &about.program, &about.made, &about.command);
         })
+    }
+}
+
+/// They stand out as that of an untrained bundle does on the page of a prediction.
+fn warnings(page: &mut Markup, warnings: &[String]) {
+    for warning in warnings {
+        page.tag("div").class("notice strong").set("role", "note").with(|page| {
+            page.tag("p").with(|page| {
+                page.tag("strong").text("Warning: ");
+                page.tag("bdi").text(warning);
+            });
+        });
     }
 }
 
@@ -156,7 +169,7 @@ fn recordings(page: &mut Markup, report: &Agreement) {
     let several: Vec<&Recording> = report.recordings.iter().filter(|recording| recording.clips > 1).collect();
     page.tag("p").class("note").text(format_args!(
         "{} of {} have several clips that were compared; the worst first, by the mean of their clips, each \
-         counted as 100% at most. Wrong timestamps strike whole recordings: then the words generated from a clip are those \
+         counted as 100% at most. Clips that looped, refused or were ended by the limit do not count as disagreeing. Wrong timestamps strike whole recordings: then the words generated from a clip are those \
          that the transcript has at another time, and its timestamps are late or early by the difference.",
         grouped(several.len()),
         counted(report.recordings.len(), "recording", "recordings"),

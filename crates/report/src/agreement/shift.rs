@@ -42,7 +42,7 @@ struct Row {
     words: Vec<String>,
 }
 
-/// Looks at every clip that disagrees with its own transcript.
+/// Looks at every clip that disagrees with its own transcript, failed generations aside.
 pub fn find(clips: &mut [Judged]) {
     let mut recordings: HashMap<&str, Vec<Row>> = HashMap::new();
     for (index, clip) in clips.iter().enumerate() {

@@ -34,9 +34,9 @@ pub struct Totals {
     pub median_wer: Option<f64>,
     /// Compared clips by word error rate: from 0 in tenths, the last band 1 and more.
     pub bands: [usize; BANDS],
-    /// Compared clips above [`DISAGREES`].
+    /// Compared clips above [`DISAGREES`], those that looped, refused or were capped among them.
     pub disagreeing: usize,
-    /// Hypotheses that end in a loop.
+    /// Hypotheses that have run into a loop.
     pub looped: usize,
     /// Hypotheses that refuse.
     pub refused: usize,
@@ -46,7 +46,7 @@ pub struct Totals {
     pub shifted: usize,
     /// Recordings of which clips were compared.
     pub recordings: usize,
-    /// Recordings of at least two compared clips that all disagree.
+    /// Recordings of at least two compared clips that all disagree, failed generations aside.
     pub disagreeing_recordings: usize,
     /// Recordings whose timestamps seem to be wrong.
     pub shifted_recordings: usize,
@@ -59,7 +59,9 @@ pub struct Recording {
     pub media: String,
     /// Its compared clips.
     pub clips: usize,
-    /// Those above [`DISAGREES`].
+    /// Those that looped, refused or were capped: they tell nothing of the timestamps.
+    pub flagged: usize,
+    /// Of the others, those above [`DISAGREES`].
     pub disagreeing: usize,
     /// Mean of their word error rates, each counted as 1 at most: one loop says little of a recording.
     pub mean_wer: f64,
@@ -85,9 +87,10 @@ pub struct CommonShift {
 }
 
 impl Recording {
-    /// Whether it has at least two clips and all of them disagree.
+    /// Whether it has at least two clips that are not flagged, and all of these disagree.
     pub fn disagrees(&self) -> bool {
-        self.clips > 1 && self.disagreeing == self.clips
+        let telling = self.clips - self.flagged;
+        telling > 1 && self.disagreeing == telling
     }
 }
 
@@ -117,6 +120,7 @@ fn recording(media: &str, clips: &[&Judged]) -> Recording {
     Recording {
         media: media.into(),
         clips: clips.len(),
+        flagged: clips.iter().filter(|clip| clip.flagged()).count(),
         disagreeing,
         mean_wer: rates().map(|rate| rate.wer.min(1.0)).sum::<f64>() / clips.len() as f64,
         wer: errors as f64 / words as f64,

@@ -21,6 +21,7 @@ fn about() -> About {
         command: "affekt simulate --agreement agreement.html".into(),
         made: "2026-11-22 01:00 UTC".into(),
         recipe: vec![("Prompt".into(), "sdumc".into()), ("Mode".into(), "best".into())],
+        warnings: Vec::new(),
     }
 }
 
@@ -69,7 +70,12 @@ fn everything() -> Agreement {
         clip("empty", "I loved it.", Some("")),
         clip("long", "word ".repeat(50_000).as_str(), Some(&"other ".repeat(50_000))),
     ];
-    let about = About { title: NASTY.into(), recipe: vec![("Prompt".into(), NASTY.into())], ..about() };
+    let about = About {
+        title: NASTY.into(),
+        recipe: vec![("Prompt".into(), NASTY.into())],
+        warnings: vec![NASTY.into()],
+        ..about()
+    };
     Agreement::new(about, clips, 12)
 }
 
