@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use affekt_core::{ErrorKind, Explain, FeatureKind, SampleRate, Waveform};
+use affekt_core::{Digest, ErrorKind, Explain, FeatureKind, SampleRate, Waveform};
 use affekt_pipelines::Error;
 use affekt_pipelines::networks::Encoders;
 use affekt_pipelines::recipe::{KINDS, Recipes, specs};
@@ -129,7 +129,11 @@ fn specs_need_no_weights_and_tell_the_widths_of_the_encoders() {
     let widths = [voice, voice, whole.face.unwrap().width(), whole.words.unwrap().width()];
     assert_eq!(all.iter().map(|spec| spec.width).take(4).collect::<Vec<_>>(), widths);
     assert_eq!(all[4].width, whole.simulator.unwrap().width());
-    assert_eq!(all[2].preprocessing, ["a-detector-v1", "a-crop-v1", "resize-224-pil-bilinear-v1"]);
+    let config = format!("manet config {}", Digest::of(&fs::read(tiny().join("manet/config.json")).unwrap()));
+    assert_eq!(
+        all[2].preprocessing,
+        ["a-detector-v1", "a-crop-v1", "resize-224-pil-bilinear-v1", config.as_str()]
+    );
 }
 
 #[test]
@@ -230,4 +234,29 @@ fn text_is_simulated_from_speech() {
     // Fewer frames than one embedding takes.
     let short = speech.narrow(0, 0, 4).unwrap();
     assert!(simulator.encode(&short, 1_360).unwrap().is_none());
+}
+
+#[test]
+fn another_configuration_or_tokenizer_is_another_feature() {
+    let specs_of = |file: &str, from: &str, to: &str| {
+        let (folder, bundle) = partial(&["sdumc"], |manifest| {
+            let lines = manifest.lines().filter(|line| !line.starts_with("sha256"));
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        let path = folder.path().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{file} has {from}");
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        specs(&bundle, &recipes(&bundle), &KINDS, &crops(), "f32").unwrap()
+    };
+    let changed = |file: &str, from: &str, to: &str| -> Vec<FeatureKind> {
+        let (old, new) = (specs_of(file, from, from), specs_of(file, from, to));
+        let differ = old.iter().zip(&new).filter(|(old, new)| old.digest() != new.digest());
+        differ.map(|(old, _)| old.kind).collect()
+    };
+    assert_eq!(changed("llama/tokenizer.json", "{", "{ "), [Text, Simulated]);
+    assert_eq!(changed("llama/config.json", "{", "{ "), [Text, Simulated]);
+    assert_eq!(changed("slam/config.json", "{", "{ "), [Simulated]);
+    assert_eq!(changed("wavlm/config.json", "{", "{ "), [Audio, Speech, Simulated]);
+    assert_eq!(changed("manet/config.json", "{", "{ "), [Video]);
 }

@@ -58,7 +58,7 @@ pub struct Facts {
     /// For text: tokens of the words; for simulated text: tokens that were generated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
-    /// For simulated text: whether the generation ended in a loop.
+    /// For simulated text: whether the generation ran into a loop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looped: Option<bool>,
     /// For simulated text: whether it refuses to transcribe instead of transcribing.

@@ -44,7 +44,7 @@ fn without_a_voice_there_is_no_text() {
         ("a_2", "too short for the projector"),
         ("b_0", "no audio stream"),
         ("c_0", "silent"),
-        ("c_1", "it has no speech: "),
+        ("c_1", "the recording ends"),
     ] {
         assert!(reason(&rows[id]).contains(why), "{id}: {}", reason(&rows[id]));
         let failed = matches!(rows[id].status, Status::Failed { .. });

@@ -73,7 +73,7 @@ fn recipes_that_cannot_be_followed() {
         (["--max-failures", "101"], &["--max-failures", "0 to 100"]),
         (["--shard", "2/2"], &["--shard", "below 2"]),
         (["--store", "f8"], &["--store", "bf16"]),
-        (["--speech", "f16"], &["--cache", "no speech"]),
+        (["--speech", "f16"], &["--speech", "kept as f32"]),
         (["--models", "nowhere"], &["nowhere", "hint"]),
         (["--device", "cuda:9"], &["cuda:9", "hint"]),
         (["--root", "somewhere"], &["--dataset"]),

@@ -25,6 +25,9 @@ use crate::cli::{self, Global};
 use crate::progress::Progress;
 use crate::{host, launch, output};
 
+/// How speech comes into a cache.
+const HEAR: &str = "--dataset and --root say where to hear it, or `affekt extract --features speech` does";
+
 /// Runs the command: exit 0 where every clip is done or absent, 2 where some have failed, 130 where it was interrupted, 1 where
 /// it could not run, or not to its end, or every clip failed.
 pub fn run(flags: &cli::Simulate, global: &Global) -> ExitCode {
@@ -61,7 +64,8 @@ impl<'f> Job<'f> {
         let simulator = Simulator::open(&flags.models, &flags.device, change).map_err(refusal)?;
         let there = flags.dataset.is_some() || flags.cache.is_dir();
         if !there {
-            return Err(refusal(affekt_cache::Error::NoCache { path: flags.cache.clone() }));
+            let reason = format!("there is no folder {}: {HEAR}", flags.cache.display());
+            return Err(refusal(Error::Setting { name: "--cache".into(), reason }));
         }
         Ok(Self { flags, simulator })
     }
@@ -126,13 +130,16 @@ impl<'f> Job<'f> {
     /// accident.
     fn refuse_other_speech(&self) -> Result<(), Refusal> {
         let Some(wanted) = self.flags.speech else { return Ok(()) };
+        if self.speech()?.is_some() {
+            return Ok(());
+        }
         let (cache, types) = (&self.flags.cache, [cli::Store::F32, cli::Store::F16, cli::Store::Bf16]);
         let mut kept = Vec::new();
         for store in types {
             let found = self.simulator.speech(cache, Some(store.name())).map_err(refusal)?;
             kept.extend(found.map(|_| store.name()));
         }
-        if kept.is_empty() || kept.contains(&wanted.name()) {
+        if kept.is_empty() {
             return Ok(());
         }
         let reason = format!(
@@ -157,8 +164,7 @@ impl<'f> Job<'f> {
         Error::Setting {
             name: "--cache".into(),
             reason: format!(
-                "{} has no speech by the bundle {}: --dataset and --root say where to hear it, or `affekt extract --features \
-                 speech` does",
+                "{} has no speech by the bundle {}: {HEAR}",
                 self.flags.cache.display(),
                 self.simulator.bundle().name()
             ),
