@@ -40,7 +40,7 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hypothesis: Option<String>,
     /// For simulated text: the score of the hypothesis, its log-probability over its length; for recognised text: the mean
-    /// log-probability of its tokens.
+    /// log-probability of a token of its windows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<f64>,
     /// For text: the words that were read; for simulated text: the transcript that the hypothesis was held against.

@@ -38,7 +38,7 @@ pub struct Segment {
     pub end: Seconds,
     /// The words.
     pub text: String,
-    /// Mean log-probability of a token: 0 is certainty.
+    /// Mean log-probability of a token of its window: 0 is certainty.
     pub log_probability: f64,
     /// How probable it is that nothing is said in the window of the segment, from 0 to 1.
     pub no_speech: f64,
