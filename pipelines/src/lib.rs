@@ -12,7 +12,7 @@
 //! | [`recognise`] | the words that a voice says |
 //! | [`simulate`] | simulated text, from cached speech |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
-//! | [`bench`] | how fast this machine simulates text and extracts, and what limits it |
+//! | [`mod@bench`] | how fast this machine simulates text and extracts, and what limits it |
 //! | `predict` | a media file in, its valence out (feature `media`) |
 //! | `transcribe` | a media file in, its words out (feature `media`) |
 //! | `cut` | the clips of one recording, from one pass over it (feature `media`) |

@@ -16,7 +16,7 @@ const HOP: usize = 160;
 const BINS: usize = WINDOW / 2 + 1;
 /// Samples that the network hears at once: 30 s.
 const HEARD: usize = 480_000;
-/// Frames of [`HEARD`].
+/// Frames of 30 s.
 pub const WINDOW_FRAMES: usize = HEARD / HOP;
 /// Frames that a thread takes at a time.
 const SHARE: usize = 250;

@@ -135,7 +135,8 @@ impl Run {
             let before = self.scope.failed_before;
             if before > 0 {
                 let again = "--retry-failed takes them up again";
-                output::data(&format!("  {before} clips failed in earlier runs: {again}\n"));
+                let clips = if before == 1 { "clip" } else { "clips" };
+                output::data(&format!("  {before} {clips} failed in earlier runs: {again}\n"));
             }
         }
         // What ended the run before its time is said even where nothing else is.
