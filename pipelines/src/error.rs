@@ -10,6 +10,7 @@ use crate::dataset;
 #[cfg(feature = "media")]
 use crate::isolate;
 use crate::tokenizer::Mismatch;
+use crate::train::checkpoint;
 
 /// Errors of the flows: those of the stages, passed on, and a few of their own.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Error {
     /// Of a feature store.
     #[error(transparent)]
     Cache(#[from] affekt_cache::Error),
+    /// Of checkpoints of training.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Error),
     /// Of weights and bundles.
     #[error(transparent)]
     Weights(#[from] affekt_weights::Error),
@@ -229,6 +233,7 @@ impl Error {
             Self::Isolate(error) => error,
             Self::Dataset(error) => error,
             Self::Cache(error) => error,
+            Self::Checkpoint(error) => error,
             Self::Weights(error) => error,
             Self::NoFusion(error) => &**error,
             Self::WavLm(error) => error,
@@ -282,6 +287,9 @@ impl Explain for Error {
             Self::Setting { name, .. } if ["--dataset", "--labels"].contains(&name.as_str()) => {
                 "`affekt inventory` holds the media, the transcripts and the labels against each other".into()
             }
+            Self::Setting { name, .. } if ["--compat", "--mia", "--mia-residual"].contains(&name.as_str()) => {
+                "these say how released weights are to be read; leave them out".into()
+            }
             Self::Setting { name, .. } if name == "--report" => {
                 "name the page first, such as --report page.html, and the recordings after it".into()
             }
@@ -297,7 +305,7 @@ impl Explain for Error {
             Self::NothingToJudge { .. } => "give the words with --transcript, or another recording".into(),
             Self::NoFusion(error) => {
                 let bring = error.hint().unwrap_or_default();
-                format!("import the fusion model or train one (`affekt train`, planned): {bring}")
+                format!("name a run of `affekt train` with --fusion, or import the fusion model: {bring}")
             }
             Self::NotFinite(found) if found.in_input() => {
                 "what made the input has to be mended: a network takes only finite numbers".into()

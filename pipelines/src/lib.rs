@@ -12,6 +12,7 @@
 //! | [`recognise`] | the words that a voice says |
 //! | [`simulate`] | simulated text, from cached speech |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
+//! | [`train`](mod@train) | a method learns from cached features |
 //! | [`mod@bench`] | how fast this machine simulates text and extracts, and what limits it |
 //! | `predict` | a media file in, its valence out (feature `media`) |
 //! | `transcribe` | a media file in, its words out (feature `media`) |
@@ -43,6 +44,7 @@ pub mod recipe;
 pub mod recognise;
 pub mod simulate;
 pub mod tokenizer;
+pub mod train;
 #[cfg(feature = "media")]
 pub mod transcribe;
 pub mod transcript;

@@ -5,9 +5,11 @@
 //! | `build` | two functions a network: its configuration, and itself |
 //! | `language` | [`LanguageModel`]: with its tokenizer |
 //! | `encoders` | [`Encoders`]: what makes features, loaded for the features that are asked for |
+//! | [`mod@fusion`] | [`Fusion`]: a fusion model that was trained or released, as a file; [`Lineage`]: what is known of a loaded one |
 
 mod build;
 mod encoders;
+pub mod fusion;
 mod language;
 
 use affekt_core::FeatureSpec;
@@ -23,10 +25,11 @@ use crate::recognise::Recogniser;
 pub use build::Form;
 pub(crate) use build::{Source, is_gguf, llama_config, manet_config, wavlm_config};
 pub use encoders::{Encoders, needed};
+pub use fusion::{Fusion, Lineage};
 pub use language::LanguageModel;
 
 /// The name of the fusion model in a bundle; the encoders are named by the recipes.
-const FUSION: &str = "sdumc";
+pub(crate) const FUSION: &str = "sdumc";
 /// The name of the face detector in a bundle that has one.
 pub(crate) const DETECTOR: &str = "yunet";
 
@@ -51,6 +54,8 @@ pub struct Networks {
     pub simulator: simulated::Encoder,
     /// Fusion model.
     pub sdumc: Sdumc,
+    /// Where the fusion model comes from, and what it was trained on.
+    pub lineage: Lineage,
     /// What recognises words, once it is asked for.
     pub recogniser: Option<Recogniser>,
     /// What finds faces.
@@ -68,10 +73,32 @@ impl Networks {
         if bundle.network(FUSION)?.dtype != Numbers::F32 {
             return Err(Error::Recipe { reason: format!("{FUSION} can only have dtype f32") });
         }
+        let source = Source::of(bundle, FUSION, device)?;
+        let lineage = Lineage::of_bundle(source.card().cloned());
+        Self::judged_by(bundle, recipes, device, (source.sdumc()?, lineage))
+    }
+
+    /// As [`Self::load`], but with this fusion model instead of the bundle's, which need not be there.
+    ///
+    /// # Errors
+    /// As there; [`crate::train::checkpoint::Error::Widths`] where it takes features of other widths than the bundle's.
+    pub fn load_with(bundle: &Bundle, fusion: &Fusion, device: &Device) -> Result<Self, Error> {
+        let recipes = Recipes::of(bundle)?;
+        bundle.require(needed(&recipes, &KINDS))?;
+        fusion.fits(bundle, &recipes)?;
+        let judge = (fusion.network(device)?, Lineage::of_file(fusion));
+        Self::judged_by(bundle, recipes, device, judge)
+    }
+
+    fn judged_by(
+        bundle: &Bundle,
+        recipes: Recipes,
+        device: &Device,
+        (sdumc, lineage): (Sdumc, Lineage),
+    ) -> Result<Self, Error> {
         let mut loader = encoders::Loader::new(bundle, &recipes, device);
         let (voice, face) = (loader.voice()?, loader.face()?);
         let (words, simulator) = (loader.words()?, loader.simulator()?);
-        let sdumc = Source::of(bundle, FUSION, device)?.sdumc()?;
         #[cfg(feature = "media")]
         let finder = crate::finder::Finder::of(bundle, &recipes)?;
         Ok(Self {
@@ -83,6 +110,7 @@ impl Networks {
             words,
             simulator,
             sdumc,
+            lineage,
             recogniser: None,
             #[cfg(feature = "media")]
             finder,
@@ -99,6 +127,20 @@ impl Networks {
             names.push(DETECTOR);
         }
         names
+    }
+
+    /// Holds the features that are made here against those that the fusion model was trained on, where it says what those
+    /// were. What a user should know of the words is returned; the first comparison holds until [`Self::reconsider`].
+    ///
+    /// # Errors
+    /// [`crate::train::checkpoint::Error::Recipes`] lists everything that differs; those of [`Self::specs`].
+    pub fn compare(&self) -> Result<Option<&'static str>, Error> {
+        self.lineage.compare(&self.bundle, || self.specs())
+    }
+
+    /// Has [`Self::compare`] compare again: features are made otherwise from here on.
+    pub fn reconsider(&mut self) {
+        self.lineage.forget();
     }
 
     /// The recipe of every feature, as a cache that keeps all their digits keeps it.

@@ -55,7 +55,7 @@ pub fn is_in(bundle: &Bundle) -> bool {
 }
 
 /// Version of front end, decoding rules and windows; part of the recipe of recognised words.
-const RULES: &str = "whisper-greedy-v1";
+pub(crate) const RULES: &str = "whisper-greedy-v1";
 
 /// What a cache names recognised words by: the recogniser with the digests of its files, the rules, and the `language` where
 /// one is given.

@@ -1,6 +1,7 @@
 //! `affekt cache`: stores that the library has filled.
 
 mod npy;
+mod table;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

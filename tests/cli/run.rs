@@ -2,6 +2,7 @@
 
 mod generate;
 mod refused;
+mod sdumc_loss;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -3,9 +3,12 @@
 mod batch;
 mod bench;
 mod cache;
+mod eval;
 #[cfg(feature = "media")]
 mod extract;
+mod reading;
 mod simulate;
+mod train;
 #[cfg(feature = "media")]
 mod transcribe;
 
@@ -16,11 +19,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use batch::{Share, Store};
 #[cfg(feature = "media")]
 pub use bench::BenchExtract;
-pub use bench::{Bench, BenchSimulate};
+pub use bench::{Bench, BenchSimulate, BenchTrain};
 pub use cache::{Cache, Choice, Import};
+pub use eval::{Ablate, Eval, Report};
 #[cfg(feature = "media")]
 pub use extract::{Extract, batch};
+pub use reading::Reading;
 pub use simulate::Simulate;
+pub use train::{Labelled, Train};
 #[cfg(feature = "media")]
 pub use transcribe::{Format, Transcribe};
 
@@ -67,6 +73,14 @@ pub enum Command {
     Transcribe(Transcribe),
     /// Text simulated from cached speech, anew; running it again goes on where it ended.
     Simulate(Simulate),
+    /// A method learns from cached features; running it again goes on where it ended.
+    Train(Train),
+    /// Trained parameters judged on labelled clips.
+    Eval(Eval),
+    /// Every row of the paper's table of ablations, over several seeds; running it again goes on where it ended.
+    Ablate(Ablate),
+    /// Several runs held against each other, as a table and as a page.
+    Report(Report),
     /// Faces of a video or a picture: detections, tracks and crops, to look at.
     #[cfg(feature = "media")]
     Faces(Faces),
@@ -171,6 +185,13 @@ pub struct Predict {
     /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
     #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
     pub models: String,
+    /// Judge by this fusion model instead of the bundle's: the folder of a run of `affekt train`, its checkpoint, or
+    /// released weights (.pt). One that was trained on features of other recipes is refused.
+    #[arg(long, value_name = "RUN|FILE")]
+    pub fusion: Option<PathBuf>,
+    /// How it is read where it does not say so itself.
+    #[command(flatten)]
+    pub reading: Reading,
     /// Where networks run: auto, cpu, cuda or cuda:INDEX.
     #[arg(long, default_value = "auto")]
     pub device: String,
@@ -256,12 +277,16 @@ pub struct Special {
     /// sdumc: the text is simulated (text-missing flow).
     #[arg(long)]
     pub missing: bool,
-    /// sdumc: follow the paper or the released code: paper or release [default: paper].
+    /// sdumc, sdumc-loss: follow the paper or the released code: paper or release [default: paper].
     #[arg(long, value_name = "NAME")]
     pub compat: Option<String>,
-    /// sdumc: missing-information autoencoders: on or off [default: on for paper, off for release].
+    /// sdumc, sdumc-loss: missing-information autoencoders: on or off [default: on for paper, off for release].
     #[arg(long, value_name = "on|off")]
     pub mia: Option<String>,
+    /// sdumc-loss: what the six terms count: full,missing,mkd1,mkd2,rs,rnc [default: 0.5,0.5,0.1,0.7,0.13,0.5 for paper,
+    /// 0.5,0.5,0.1,0.7,0.1,0.8 for release].
+    #[arg(long, value_name = "W,W,W,W,W,W")]
+    pub loss_weights: Option<String>,
 }
 
 /// Networks that `run` knows.
@@ -279,6 +304,8 @@ pub enum Network {
     Generate,
     /// Fusion: features to valence.
     Sdumc,
+    /// Fusion under training: features and labels to the terms of the loss and the gradient of every parameter.
+    SdumcLoss,
 }
 
 /// Number types.

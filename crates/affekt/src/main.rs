@@ -38,6 +38,10 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         #[cfg(feature = "media")]
         Command::Faces(flags) => commands::faces::run(&flags, &global),
         Command::Simulate(flags) => commands::simulate::run(&flags, &global),
+        Command::Train(flags) => commands::train::run(&flags, &global),
+        Command::Eval(flags) => commands::eval::run(&flags, &global),
+        Command::Ablate(flags) => commands::ablate::run(&flags, &global),
+        Command::Report(flags) => commands::report::run(&flags, &global),
         Command::Models(command) => commands::models::run(&command, &global),
         Command::Run(flags) => commands::run::run(&flags, &global),
         Command::Inventory(flags) => commands::inventory::run(&flags, &global),

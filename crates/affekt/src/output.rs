@@ -55,9 +55,13 @@ pub fn failure(failure: &Failure, as_json: bool) {
 }
 
 /// Columns of the terminal; `None` where the output goes elsewhere.
-#[cfg(feature = "media")]
 pub fn columns() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+/// Columns of a table: those of the terminal; where the output goes elsewhere, no line need be broken.
+pub fn width() -> usize {
+    columns().unwrap_or(usize::MAX)
 }
 
 /// The exit code of a run over several inputs: 0 all done, 2 some failed, 1 all failed.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use affekt_core::Reporter;
 use affekt_pipelines::finder::Finder;
+use affekt_pipelines::networks::Fusion;
 use affekt_pipelines::predict::{Request, examine, predict};
 use affekt_pipelines::recognise::Recogniser;
 use affekt_pipelines::{Error, Networks, device};
@@ -33,16 +34,31 @@ impl Predictor {
         Ok(Self { networks })
     }
 
+    /// As [`Self::load`], but `fusion` judges in place of the bundle's fusion model, which need not be there.
+    pub fn load_with(models: &str, fusion: &Fusion, device: &str) -> Result<Self, Error> {
+        let device = device::named(device)?;
+        let networks = Networks::load_with(&bundles::open(models)?, fusion, &device)?;
+        Ok(Self { networks })
+    }
+
     /// Finds faces by YuNet with the weights in this file instead of the bundle's detector.
     pub fn with_yunet(mut self, weights: &Path) -> Result<Self, Error> {
         self.networks.finder = Finder::by(weights, &self.networks.recipes)?;
+        self.networks.reconsider();
         Ok(self)
     }
 
     /// Loads the bundle's network `whisper` as well: requests may then ask for recognised words.
     pub fn with_recogniser(mut self) -> Result<Self, Error> {
         self.networks.recogniser = Some(Recogniser::load(&self.networks.bundle, &self.networks.device)?);
+        self.networks.reconsider();
         Ok(self)
+    }
+
+    /// Refuses to judge by a fusion model that was trained on features of other recipes, as [`Self::predict`] would, and
+    /// says what differs.
+    pub fn check(&self) -> Result<(), Error> {
+        self.networks.compare().map(|_| ())
     }
 
     /// Whether `language`, a code such as `en`, is one that the recogniser knows; all are where none is loaded.

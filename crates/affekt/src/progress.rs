@@ -4,10 +4,12 @@
 //! | module | holds |
 //! |---|---|
 //! | `batch` | what is said of a batch run, and when |
+//! | `epochs` | how training goes, as lines |
 //! | `frame` | how a batch run stands, as lines for a terminal |
 //! | `log` | the same as one line |
 
 mod batch;
+mod epochs;
 mod frame;
 mod log;
 
@@ -84,6 +86,23 @@ impl Progress {
         show(&bar, event);
     }
 
+    /// Events of training: the batch at hand is drawn, every epoch stays as a line.
+    fn training(&self, event: &Event) {
+        let mut state = self.state();
+        match epochs::line(event) {
+            Some(line) => aside(state.bar.as_ref(), || match self.json {
+                true => output::json(event),
+                false if self.drawn || self.logged => output::note(&(line + "\n")),
+                false => {}
+            }),
+            None if self.drawn => {
+                let bar = state.bar.get_or_insert_with(new_line);
+                bar.set_message(epochs::batch(event));
+            }
+            None => {}
+        }
+    }
+
     /// Events of a batch run.
     fn batch(&self, event: &Event) {
         let mut state = self.state();
@@ -116,6 +135,7 @@ impl Reporter for Progress {
             Event::Failed { .. } | Event::Warned { .. } | Event::Committed { .. } | Event::Standing(_) => {
                 self.batch(event);
             }
+            Event::Step { .. } | Event::Epoch { .. } => self.training(event),
             _ => self.single(event),
         }
     }
@@ -171,6 +191,8 @@ fn show(bar: &ProgressBar, event: &Event) {
         | Event::Failed { .. }
         | Event::Warned { .. }
         | Event::Committed { .. }
+        | Event::Step { .. }
+        | Event::Epoch { .. }
         | Event::Standing(_) => {}
     }
 }

@@ -5,6 +5,7 @@ mod job;
 mod llama;
 mod manet;
 mod sdumc;
+mod sdumc_loss;
 mod slam;
 mod wavlm;
 
@@ -31,6 +32,7 @@ pub fn prepare(flags: &cli::Run) -> Result<Told, Error> {
         Network::Slam => slam::prepare(&job),
         Network::Generate => return generate::prepare(&job),
         Network::Sdumc => sdumc::prepare(&job),
+        Network::SdumcLoss => sdumc_loss::prepare(&job),
     }?;
     Ok(Box::new(move || Ok((forward()?, None))))
 }

@@ -135,6 +135,44 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// One array where a folder of them is needed.
+    #[error("{path} is one file, and nothing says which clip each of its rows is of")]
+    NoIndex {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An index whose columns do not say which clip each row is of.
+    #[error("{path}: the columns are {}; {reason}", listed(.found))]
+    Columns {
+        /// The index.
+        path: PathBuf,
+        /// The fields of its first line.
+        found: Vec<String>,
+        /// What is missing or double.
+        reason: String,
+    },
+    /// A line of an index that cannot be used.
+    #[error("{path}, line {line}: {reason}")]
+    BadIndex {
+        /// The index.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, with the value.
+        reason: String,
+    },
+    /// An index of another array.
+    #[error("the first axis of {array} has length {clips}, and {index} has {lines} lines below its header")]
+    Mismatch {
+        /// The array.
+        array: PathBuf,
+        /// Length of its first axis.
+        clips: usize,
+        /// The index.
+        index: PathBuf,
+        /// Lines that name a clip.
+        lines: usize,
+    },
     /// A list of clips that cannot be read.
     #[error("{path}, line {line}: {reason}")]
     BadList {
@@ -167,10 +205,15 @@ impl Explain for Error {
             | Self::Version { .. }
             | Self::Recipe { .. }
             | Self::UnknownNumber(_)
+            | Self::NoIndex { .. }
             | Self::Ambiguous { .. } => ErrorKind::BadConfig,
-            Self::NotFile { .. } | Self::BadFeature { .. } | Self::BadNpy { .. } | Self::BadList { .. } => {
-                ErrorKind::BadInput
-            }
+            Self::NotFile { .. }
+            | Self::BadFeature { .. }
+            | Self::BadNpy { .. }
+            | Self::Columns { .. }
+            | Self::BadIndex { .. }
+            | Self::Mismatch { .. }
+            | Self::BadList { .. } => ErrorKind::BadInput,
         }
     }
 
@@ -197,12 +240,33 @@ impl Explain for Error {
                 "save it again, for instance by numpy.save(file, array.astype(\"float32\"))".into()
             }
             Self::NoNpy { .. } => "name the folder in which the files lie, or the one above it".into(),
+            Self::NoIndex { .. } => {
+                "name the table that does with --index, or a folder with a file a clip".into()
+            }
+            Self::Columns { .. } => {
+                "an index is a TSV or CSV whose first line names its columns; choose them with \
+                                     --id-column, --row-column and --length-column"
+                    .into()
+            }
+            Self::BadIndex { .. } => "mend the index; nothing was taken".into(),
+            Self::Mismatch { .. } => {
+                "an index has a line for each clip of its array: name the one that was written with it".into()
+            }
             Self::BadList { .. } | Self::EmptyList { .. } => {
                 "write an id a line, or a JSON object a line with a member `id`".into()
             }
             Self::UnknownNumber(_) | Self::BadFeature { .. } => return None,
         })
     }
+}
+
+/// Names of columns; of a first line that is none of names, the beginnings of its fields.
+fn listed(found: &[String]) -> String {
+    let short = |name: &String| match name.char_indices().nth(40) {
+        Some((end, _)) => format!("{}...", &name[..end]),
+        None => name.clone(),
+    };
+    found.iter().map(short).collect::<Vec<_>>().join(", ")
 }
 
 /// What to do about a file that cannot be written.

@@ -14,7 +14,7 @@
 //! | [`mod@verify`] | [`Report`]: every byte held against its header, clips against a list |
 //! | [`manifest`] | lists of clips that should be there |
 //! | [`npy`] | arrays in NumPy's file format |
-//! | [`mod@export`], [`mod@import`] | features as `.npy` files, out and in |
+//! | [`mod@export`], [`mod@import`] | features as `.npy` files, out and in: a file a clip, or one of all clips with an index |
 //! | [`mod@waste`] | [`Waste`]: superseded recipes, and what dead writers left |
 //! | `header` | what stands in a shard's metadata, and its version |
 //! | `commit` | a file that is there whole or not at all |
@@ -40,7 +40,7 @@ pub use clip::{Clip, Facts, Mask, Status};
 pub use error::Error;
 pub use export::{Exported, export};
 pub use folders::{Folder, folders};
-pub use import::{Description, Imported, import};
+pub use import::{Description, Imported, Index, import, import_table};
 pub use number::Number;
 pub use shard::{Feature, Shard};
 pub use store::Store;

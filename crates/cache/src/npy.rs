@@ -2,6 +2,7 @@
 //! of little-endian floats. Nothing else is read: no objects, since those are pickles, which are programs.
 
 mod header;
+mod stack;
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -11,6 +12,7 @@ use half::f16;
 
 use crate::Error;
 use header::{Header, PREFIX};
+pub use stack::Stack;
 
 /// The largest array that is read, in bytes: ten times the longest text that a language model takes.
 const LARGEST: u64 = 1 << 30;
@@ -40,17 +42,25 @@ pub fn encode(rows: usize, width: usize, numbers: impl Iterator<Item = f32>) -> 
 pub fn read(path: &Path) -> Result<Matrix, Error> {
     let io = |source| Error::Read { path: path.into(), source };
     let bad = |reason: String| Error::BadNpy { path: path.into(), reason };
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(bad("it is no regular file".to_owned()));
+    let length = plain_file(path)?;
+    if length > LARGEST {
+        return Err(bad(format!("it has {length} bytes; at most {LARGEST} are taken")));
     }
-    if metadata.len() > LARGEST {
-        return Err(bad(format!("it has {} bytes; at most {LARGEST} are taken", metadata.len())));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default());
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     // One byte more than there were: a file that grows is noticed, and not followed.
-    File::open(path).map_err(io)?.take(metadata.len() + 1).read_to_end(&mut bytes).map_err(io)?;
+    File::open(path).map_err(io)?.take(length + 1).read_to_end(&mut bytes).map_err(io)?;
     decode(&bytes).map_err(bad)
+}
+
+/// Bytes of the file at `path`, which is none of the others that have paths: opening a pipe waits for somebody to write.
+fn plain_file(path: &Path) -> Result<u64, Error> {
+    let metadata = fs::metadata(path).map_err(|source| Error::Read { path: path.into(), source })?;
+    let reason = match metadata {
+        metadata if metadata.is_file() => return Ok(metadata.len()),
+        metadata if metadata.is_dir() => "it is a folder, where one file is needed",
+        _ => "it is no regular file",
+    };
+    Err(Error::BadNpy { path: path.into(), reason: reason.to_owned() })
 }
 
 /// [`read`], of the bytes of a file.

@@ -59,15 +59,24 @@ impl Number {
 
     /// All numbers of `bytes`, as [`Self::decode`] gives them, by vector instructions where the processor has such.
     pub fn to_f32(self, bytes: &[u8]) -> Vec<f32> {
+        let mut numbers = vec![0.0; bytes.len() / self.size()];
+        self.decode_into(bytes, &mut numbers);
+        numbers
+    }
+
+    /// [`Self::to_f32`] into `out`, as many numbers as both sides have.
+    pub fn decode_into(self, bytes: &[u8], out: &mut [f32]) {
         match self {
-            Self::F32 => bytes.as_chunks().0.iter().map(|chunk| f32::from_le_bytes(*chunk)).collect(),
+            Self::F32 => {
+                for (out, chunk) in out.iter_mut().zip(bytes.as_chunks().0) {
+                    *out = f32::from_le_bytes(*chunk);
+                }
+            }
             Self::F16 => {
-                let halves = bytes.as_chunks().0.iter().map(|chunk| f16::from_le_bytes(*chunk));
-                halves.collect::<Vec<f16>>().to_f32_vec()
+                widen(bytes, out, f16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out))
             }
             Self::Bf16 => {
-                let halves = bytes.as_chunks().0.iter().map(|chunk| bf16::from_le_bytes(*chunk));
-                halves.collect::<Vec<bf16>>().to_f32_vec()
+                widen(bytes, out, bf16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out))
             }
         }
     }
@@ -78,6 +87,26 @@ impl Number {
             Self::F16 => Dtype::F16,
             Self::Bf16 => Dtype::BF16,
         }
+    }
+}
+
+/// Numbers that are widened together: few enough to stay in the nearest cache.
+const BLOCK: usize = 1024;
+
+/// Halves out of `bytes`, which need not be aligned, by way of a block that is.
+fn widen<H: Copy + Default>(
+    bytes: &[u8],
+    out: &mut [f32],
+    read: impl Fn([u8; 2]) -> H,
+    convert: impl Fn(&[H], &mut [f32]),
+) {
+    let mut block = [H::default(); BLOCK];
+    for (out, chunks) in out.chunks_mut(BLOCK).zip(bytes.as_chunks().0.chunks(BLOCK)) {
+        let count = out.len().min(chunks.len());
+        for (half, chunk) in block.iter_mut().zip(&chunks[..count]) {
+            *half = read(*chunk);
+        }
+        convert(&block[..count], &mut out[..count]);
     }
 }
 
@@ -106,6 +135,10 @@ mod tests {
             let together = number.to_f32(&every);
             assert_eq!(together.len(), every.len() / number.size());
             assert!(one_by_one.zip(&together).all(same), "{number:?}");
+            let mut few = [9.0; 5];
+            number.decode_into(&every[..3 * number.size() + 1], &mut few);
+            assert!(few[..3].iter().zip(&together).all(|(a, b)| a.to_bits() == b.to_bits()), "{number:?}");
+            assert_eq!(few[3..], [9.0, 9.0], "{number:?}");
         }
     }
 

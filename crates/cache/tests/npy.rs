@@ -19,7 +19,7 @@ fn description() -> Description {
         preprocessing: vec!["normalize-hf".into()],
         width: None,
         dtype: "f32".into(),
-        row: "20ms".into(),
+        row: None,
     }
 }
 
@@ -74,7 +74,7 @@ fn what_is_exported_comes_back() {
     // The same files are the same recipe; others are another.
     let again = import(&other, &folder, &description(), &Deaf).unwrap();
     assert_eq!((again.written, again.already, &again.spec), (0, 2, &imported.spec));
-    assert!(imported.spec.preprocessing[1].starts_with("imported-"));
+    assert!(imported.spec.preprocessing[1].starts_with("imported-") && imported.spec.row == "20ms");
     fs::remove_file(folder.join("short.npy")).unwrap();
     assert_ne!(import(&other, &folder, &description(), &Silent).unwrap().spec, imported.spec);
 }
@@ -162,7 +162,7 @@ fn folders_without_anything_to_take() {
     assert!(matches!(refused(&folder, &description()), Error::BadNpy { .. }));
     fs::write(folder.join("a\u{7}.npy"), "").unwrap();
     assert!(matches!(refused(&folder, &description()), Error::BadNpy { .. }));
-    assert!(matches!(refused(&folder.join("a.npy"), &description()), Error::NotFolder { .. }));
+    assert!(matches!(refused(&folder.join("a.npy"), &description()), Error::NoIndex { .. }));
     fs::remove_file(folder.join("a\u{7}.npy")).unwrap();
     fs::write(folder.join("a.npy"), npy::encode(1, 4, numbers(1, 1.0).into_iter())).unwrap();
     let error =

@@ -36,6 +36,8 @@ pub enum ErrorKind {
     BadConfig,
     /// An output that cannot be written.
     Unwritable,
+    /// Work that was told to stop; it can be continued.
+    Interrupted,
     /// A device that is not there or has failed.
     Device,
     /// A fault in affekt.

@@ -151,6 +151,38 @@ pub enum Event {
     },
     /// How a batch run stands; about once a second.
     Standing(Standing),
+    /// Of training: a batch has been learnt from.
+    Step {
+        /// Phase of the method, by name.
+        phase: &'static str,
+        /// Epoch of the phase, from 1.
+        epoch: usize,
+        /// How many epochs there are at most.
+        epochs: usize,
+        /// Batch of the epoch, from 1.
+        step: usize,
+        /// How many there are.
+        steps: usize,
+        /// The loss that was descended along.
+        loss: f64,
+    },
+    /// Of training: an epoch is over, and its state is on disk.
+    Epoch {
+        /// Phase of the method, by name.
+        phase: &'static str,
+        /// Epoch of the phase, from 1.
+        epoch: usize,
+        /// How many epochs there are at most.
+        epochs: usize,
+        /// Mean of each loss over the batches, by name.
+        losses: Vec<(String, f64)>,
+        /// Validation MAE of each flow, by name; empty without a validation split.
+        valid: Vec<(String, f64)>,
+        /// Whether it is the best so far.
+        best: bool,
+        /// Wall time.
+        seconds: Seconds,
+    },
 }
 
 /// How a batch run stands.

@@ -5,6 +5,7 @@
 //! | [`conv`] | [`Conv1d`](conv::Conv1d), [`GroupedConv1d`](conv::GroupedConv1d): channels last, one matrix product each |
 //! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
 //! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
+//! | [`dropout`] | [`Dropout`](dropout::Dropout): masks that follow from a key, whatever computes them |
 //! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
@@ -19,11 +20,13 @@
 //! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
 //! | [`swiglu`] | the product inside a gated MLP, in one pass |
 //! | [`threads`] | [`in_pool`](threads::in_pool): where the parallel parts of a network start |
+//! | [`trainable`] | linear layers and attention with a backward pass, on all threads |
 //! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
 pub mod conv;
 pub mod conv2d;
 mod cpu;
+pub mod dropout;
 pub mod exp;
 pub mod finite;
 pub mod gated_attention;
@@ -41,4 +44,5 @@ pub mod rms_norm;
 pub mod rotary;
 pub mod swiglu;
 pub mod threads;
+pub mod trainable;
 mod vectorised;

@@ -133,6 +133,16 @@ impl Page {
 
 /// A self-contained page with its head; `body` writes header, main part and footer.
 pub(crate) fn document(title: &str, program: &str, body: impl FnOnce(&mut Markup)) -> String {
+    styled(title, program, "", body)
+}
+
+/// The same with `style` after the style that all pages share.
+pub(crate) fn styled(
+    title: &str,
+    program: &str,
+    style: &'static str,
+    body: impl FnOnce(&mut Markup),
+) -> String {
     let mut page = Markup::default();
     page.raw("<!DOCTYPE html>\n");
     page.tag("html").set("lang", "en").with(|page| {
@@ -148,7 +158,10 @@ pub(crate) fn document(title: &str, program: &str, body: impl FnOnce(&mut Markup
             // A browser asks for an icon unless the page brings one, be it empty.
             page.tag("link").set("rel", "icon").set("href", "data:,").close();
             page.tag("title").text(title);
-            page.tag("style").with(|page| page.raw(STYLE));
+            page.tag("style").with(|page| {
+                page.raw(STYLE);
+                page.raw(style);
+            });
         });
         page.tag("body").set("id", "top").with(body);
     });

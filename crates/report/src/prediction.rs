@@ -13,6 +13,9 @@ pub struct Prediction {
     pub duration_s: Seconds,
     /// Name of the bundle that judged.
     pub bundle: String,
+    /// The fusion model, where it was named in place of the bundle's; not a member otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fusion: Option<Fusion>,
     /// The valence in a word: with text where there is text, else without.
     pub label: Label,
     /// Where the text came from.
@@ -33,6 +36,17 @@ pub struct Prediction {
     pub warnings: Vec<String>,
     /// Wall time by stage.
     pub timing_s: Timing,
+}
+
+/// A fusion model that was named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fusion {
+    /// Its file.
+    pub file: String,
+    /// SHA-256 of it.
+    pub sha256: String,
+    /// What trained it: method, configuration, seed; `None` for released weights.
+    pub run: Option<String>,
 }
 
 /// A valence in a word.

@@ -11,7 +11,7 @@ mod summary;
 use std::collections::BTreeMap;
 
 use affekt_core::{ClipId, Digest, FeatureKind, FeatureSpec, Seconds, Stage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use file::Unwritable;
 
@@ -101,7 +101,7 @@ pub struct Bundle {
 }
 
 /// A feature that was extracted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Its folder in the cache.
     pub folder: String,

@@ -1,6 +1,8 @@
-//! Plain tensor files: the input and output of `affekt run`.
+//! Plain tensor files: the input and output of `affekt run`, and tensors with notes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
@@ -91,4 +93,103 @@ pub fn write(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<(), Error
     partial.push(format!(".{}.partial", std::process::id()));
     candle_core::safetensors::save(tensors, &partial).map_err(|error| failed(error.to_string()))?;
     std::fs::rename(&partial, path).map_err(|error| failed(error.to_string()))
+}
+
+/// Writes `tensors` with texts as metadata to a `.safetensors` file: under a temporary name beside it, synced, renamed. The
+/// same tensors and texts give the same bytes.
+pub fn write_noted(
+    path: &Path,
+    tensors: &BTreeMap<String, Tensor>,
+    notes: &BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let failed = |reason: String| Error::Write { path: path.into(), reason };
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(format!(".{}.partial", std::process::id()));
+    let partial = Path::new(&partial);
+    // One text, since the order of several in a file would be that of a hash map.
+    let notes = serde_json::to_string(notes).expect("texts are plain data");
+    let metadata = HashMap::from([(NOTES.to_owned(), notes)]);
+    let written = safetensors::serialize_to_file(tensors, Some(metadata), partial)
+        .map_err(|error| error.to_string())
+        .and_then(|()| {
+            File::open(partial).and_then(|file| file.sync_all()).map_err(|error| error.to_string())
+        })
+        .and_then(|()| std::fs::rename(partial, path).map_err(|error| error.to_string()));
+    written.map_err(|reason| {
+        // Best effort: the error that matters is the first one.
+        let _ = std::fs::remove_file(partial);
+        failed(reason)
+    })
+}
+
+/// The key of the metadata that holds all texts of [`write_noted`].
+const NOTES: &str = "affekt";
+
+/// The tensors and texts of a file of [`write_noted`], on the CPU; no texts where another program has written it.
+pub fn read_noted(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), Error> {
+    let notes = notes(path)?;
+    let checkpoint = Checkpoint::open(path)?;
+    let names: Vec<String> = checkpoint.shapes().map(|(name, _)| name.to_owned()).collect();
+    let tensor = |name: String| Ok((name.clone(), checkpoint.tensor(&name, &Device::Cpu)?));
+    Ok((names.into_iter().map(tensor).collect::<Result<_, Error>>()?, notes))
+}
+
+/// The texts of a `.safetensors` file of [`write_noted`], from its header alone; none of another program's.
+pub fn notes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let unreadable = |source| Error::Io { path: path.into(), source };
+    let damaged =
+        |reason: String| Error::Malformed { file: path.display().to_string(), format: "safetensors", reason };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mut length = [0; 8];
+    file.read_exact(&mut length).map_err(unreadable)?;
+    let length = u64::from_le_bytes(length);
+    if length > LONGEST_HEADER {
+        return Err(damaged(format!("its header would have {length} bytes")));
+    }
+    let mut bytes = length.to_le_bytes().to_vec();
+    file.take(length).read_to_end(&mut bytes).map_err(unreadable)?;
+    let header: serde_json::Value =
+        serde_json::from_slice(&bytes[8..]).map_err(|error| damaged(error.to_string()))?;
+    match header["__metadata__"][NOTES].as_str() {
+        Some(notes) => serde_json::from_str(notes).map_err(|error| damaged(error.to_string())),
+        None => Ok(BTreeMap::new()),
+    }
+}
+
+/// As the safetensors library has it.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_back_and_the_bytes_are_the_same_every_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let tensor = Tensor::new(&[[1f32, 2.0], [3.0, f32::NAN]], &Device::Cpu).unwrap();
+        let count = Tensor::new(7u32, &Device::Cpu).unwrap();
+        let tensors = BTreeMap::from([("b".to_owned(), tensor), ("a".to_owned(), count)]);
+        let texts: BTreeMap<String, String> =
+            (0..20).map(|at| (format!("key {at}"), format!("\"text\" {at}"))).collect();
+        write_noted(&path, &tensors, &texts).unwrap();
+        let (first, (read, notes)) = (std::fs::read(&path).unwrap(), read_noted(&path).unwrap());
+        assert_eq!(notes, texts);
+        assert_eq!(read["a"].to_scalar::<u32>().unwrap(), 7);
+        assert_eq!(read["b"].dims(), [2, 2]);
+        write_noted(&path, &tensors, &texts).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), first);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_another_program_has_no_notes_and_a_damaged_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        let tensor = Tensor::new(&[1f32], &Device::Cpu).unwrap();
+        write(&path, &HashMap::from([("a".to_owned(), tensor)])).unwrap();
+        assert!(notes(&path).unwrap().is_empty());
+        std::fs::write(&path, [255; 20]).unwrap();
+        assert!(notes(&path).unwrap_err().to_string().contains("a.safetensors"));
+    }
 }

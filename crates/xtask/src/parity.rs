@@ -8,6 +8,7 @@
 //! | [`mod@bench`] | times and memory in turn |
 //! | [`mod@check`] | the outputs |
 //! | [`engine`] | many searches at once: rates, and the limit that holds |
+//! | [`step`] | a training step: time, memory, and how near it is to its arithmetic |
 //! | [`mod@full_size`] | the whole system at its published size: a prediction |
 //! | [`table`] | what is printed, as a Markdown table |
 
@@ -18,6 +19,7 @@ mod engine;
 mod full_size;
 mod options;
 mod programs;
+mod step;
 mod table;
 
 pub use bench::run as bench;

@@ -1,21 +1,14 @@
 //! The cross-attention of both stages (equations 1 and 2): the frames are the values, a tanh of them the keys.
 
-use candle_core::{D, DType, Result, Tensor};
-use candle_nn::{Init, Linear, Module, VarBuilder};
+use affekt_nn::dropout::Dropout;
+use affekt_nn::trainable::{Frames, attend};
+use candle_core::{Result, Tensor};
+use candle_nn::{Init, VarBuilder};
 
-use crate::layers::linear;
+use crate::layers::Linear;
 
 /// 1 / tau of equation 2.
 const SOFTMAX_SCALE: f64 = 0.3;
-
-/// Frames of one modality after step 1, with what their padding adds to attention scores.
-#[derive(Clone, Debug)]
-pub struct Frames {
-    /// (b, t, D)
-    pub rows: Tensor,
-    /// (b, 1, t): 0 or -inf; `None` where every frame takes part.
-    pub score_bias: Option<Tensor>,
-}
 
 /// Stage 1: pools the frames by one learnt query.
 #[derive(Clone, Debug)]
@@ -23,22 +16,24 @@ pub struct QueryAttention {
     input_proj: Linear,
     /// (1, D)
     context: Tensor,
+    dropout: f64,
 }
 
 impl QueryAttention {
-    /// Reads `input_proj` and `attention_context_vector`.
-    pub fn load(vb: &VarBuilder, dim: usize) -> Result<Self> {
+    /// Reads `input_proj` and `attention_context_vector`. `dropout`: how likely training drops a number, of the frames
+    /// and of what they are pooled to.
+    pub fn load(vb: &VarBuilder, dim: usize, dropout: f64) -> Result<Self> {
         // Xavier normal of a (1, D) matrix.
         let gaussian = Init::Randn { mean: 0.0, stdev: (2.0 / (1 + dim) as f64).sqrt() };
         let context = vb.get_with_hints((1, dim), "attention_context_vector", gaussian)?;
-        Ok(Self { input_proj: linear(dim, dim, &vb.pp("input_proj"))?, context })
+        Ok(Self { input_proj: Linear::load(dim, dim, &vb.pp("input_proj"))?, context, dropout })
     }
 
-    /// The weighted sum of the frames, (b, D).
-    pub fn forward(&self, frames: &Frames) -> Result<Tensor> {
-        let (b, _, dim) = frames.rows.dims3()?;
+    /// The weighted sum of the frames (b, t, D), (b, D).
+    pub fn forward(&self, frames: &Frames, dropout: Dropout) -> Result<Tensor> {
+        let (b, dim) = (frames.rows().dim(0)?, self.context.dim(1)?);
         let query = self.context.broadcast_as((b, 1, dim))?.contiguous()?; // (b, 1, D)
-        attend(frames, &self.input_proj, &query)?.squeeze(1) // (b, D)
+        found(frames, &self.input_proj, &query, dropout, self.dropout)?.squeeze(1) // (b, D)
     }
 }
 
@@ -47,36 +42,31 @@ impl QueryAttention {
 pub struct CrossAttention {
     input_proj: Linear,
     query_proj: Linear,
+    dropout: f64,
 }
 
 impl CrossAttention {
-    /// Reads `input_proj` and `query_proj`.
-    pub fn load(vb: &VarBuilder, dim: usize) -> Result<Self> {
-        let load = |name: &str| linear(dim, dim, &vb.pp(name));
-        Ok(Self { input_proj: load("input_proj")?, query_proj: load("query_proj")? })
+    /// Reads `input_proj` and `query_proj`. `dropout` as in [`QueryAttention::load`].
+    pub fn load(vb: &VarBuilder, dim: usize, dropout: f64) -> Result<Self> {
+        let load = |name: &str| Linear::load(dim, dim, &vb.pp(name));
+        Ok(Self { input_proj: load("input_proj")?, query_proj: load("query_proj")?, dropout })
     }
 
-    /// One weighted sum of the frames for each of `queries` (b, n, D): (b, n, D).
-    pub fn forward(&self, queries: &Tensor, frames: &Frames) -> Result<Tensor> {
-        attend(frames, &self.input_proj, &self.query_proj.forward(queries)?)
+    /// One weighted sum of the frames (b, t, D) for each of `queries` (b, n, D): (b, n, D).
+    pub fn forward(&self, queries: &Tensor, frames: &Frames, dropout: Dropout) -> Result<Tensor> {
+        let queries = self.query_proj.forward(queries)?; // (b, n, D)
+        found(frames, &self.input_proj, &queries, dropout, self.dropout)
     }
 }
 
-/// `queries` (b, n, D) over the frames (b, t, D): (b, n, D).
-fn attend(frames: &Frames, input_proj: &Linear, queries: &Tensor) -> Result<Tensor> {
-    let keys = input_proj.forward(&frames.rows)?.tanh()?; // (b, t, D)
-    let scores = (queries.matmul(&keys.t()?)? * SOFTMAX_SCALE)?; // (b, n, t)
-    let scores = match &frames.score_bias {
-        Some(bias) => scores.broadcast_add(bias)?,
-        None => scores,
-    };
-    softmax(&scores)?.matmul(&frames.rows) // (b, n, D)
-}
-
-/// Softmax over the last dimension, of operations that all have a gradient. The shift by the maximum cancels out, so
-/// none flows through it. In f32: hundreds of small weights would not sum up to 1 in half precision.
-fn softmax(scores: &Tensor) -> Result<Tensor> {
-    let x = scores.to_dtype(DType::F32)?;
-    let exp = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?.exp()?;
-    exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)?.to_dtype(scores.dtype())
+/// What `queries` (b, n, D) find in the frames, (b, n, D), with a dropout before and one after.
+fn found(
+    frames: &Frames,
+    input_proj: &Linear,
+    queries: &Tensor,
+    dropout: Dropout,
+    rate: f64,
+) -> Result<Tensor> {
+    let found = attend(frames, input_proj.keys(), queries, SOFTMAX_SCALE, dropout.at("frames"), rate)?;
+    dropout.at("found").apply(&found, rate)
 }

@@ -10,9 +10,10 @@ use crate::Error;
 /// Feature widths of the published model: WavLM-Large, Vicuna-7B, MANet.
 const PUBLISHED_WIDTHS: Widths = Widths { audio: 1024, text: 4096, video: 1024 };
 const PUBLISHED_DIM: usize = 256;
+const PUBLISHED_DROPOUT: DropoutRates = DropoutRates { attention: 0.5, mlp: 0.3 };
 
 /// Settings as a configuration file gives them; everything may be left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
     /// Feature widths; 1024, 4096 and 1024 if absent.
@@ -27,10 +28,14 @@ pub struct RawConfig {
     pub mia_structure: MiaStructure,
     /// What the residual autoencoder adds its output to; the text if absent. No other structure has the choice.
     pub mia_residual: Option<MiaResidual>,
+    /// How likely training drops a number of the frames before an attention, or of what it finds; 0.5 if absent.
+    pub dropout_attention: Option<f64>,
+    /// How likely training drops a number after a ReLU of an MLP; 0.3 if absent.
+    pub dropout_mlp: Option<f64>,
 }
 
 /// Settings that the network is built by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Feature widths.
     pub widths: Widths,
@@ -40,6 +45,17 @@ pub struct Config {
     pub compat: Compat,
     /// The imagination of the text-missing flow.
     pub mia: Mia,
+    /// What training drops; prediction drops nothing.
+    pub dropout: DropoutRates,
+}
+
+/// How likely training drops a number, each at least 0 and below 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DropoutRates {
+    /// Before and after each attention.
+    pub attention: f64,
+    /// After each ReLU of an MLP.
+    pub mlp: f64,
 }
 
 /// Width of one feature row of each modality.
@@ -167,8 +183,18 @@ impl RawConfig {
                 return Err(Error::Config("mia_structure equation has no transition to add to".into()));
             }
         };
-        Ok(Config { widths, dim, compat: self.compat, mia })
+        let attention = rate("dropout_attention", self.dropout_attention, PUBLISHED_DROPOUT.attention)?;
+        let mlp = rate("dropout_mlp", self.dropout_mlp, PUBLISHED_DROPOUT.mlp)?;
+        Ok(Config { widths, dim, compat: self.compat, mia, dropout: DropoutRates { attention, mlp } })
     }
+}
+
+fn rate(name: &str, given: Option<f64>, default: f64) -> Result<f64, Error> {
+    let rate = given.unwrap_or(default);
+    if (0.0..1.0).contains(&rate) {
+        return Ok(rate);
+    }
+    Err(Error::Config(format!("{name} is {rate}, wanted at least 0 and below 1")))
 }
 
 impl Default for Config {
@@ -179,6 +205,7 @@ impl Default for Config {
             dim: PUBLISHED_DIM,
             compat: Compat::Paper,
             mia: Mia::ResidualAe(MiaResidual::Text),
+            dropout: PUBLISHED_DROPOUT,
         }
     }
 }
@@ -227,6 +254,8 @@ mod tests {
             r#"{"dim": 0}"#,
             r#"{"widths": {"audio": 1, "text": 0, "video": 1}}"#,
             r#"{"mia_structure": "equation", "mia_residual": "transition"}"#,
+            r#"{"dropout_attention": 1.0}"#,
+            r#"{"dropout_mlp": -0.1}"#,
         ] {
             assert!(serde_json::from_str::<RawConfig>(text).unwrap().resolve().is_err(), "{text}");
         }

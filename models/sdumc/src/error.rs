@@ -1,6 +1,6 @@
 //! What can be wrong with settings and inputs.
 
-use affekt_core::{ErrorKind, Explain, Modality};
+use affekt_core::{ErrorKind, Explain};
 
 /// Errors of this crate.
 #[derive(Debug, thiserror::Error)]
@@ -22,25 +22,28 @@ pub enum Error {
     #[error("a feature sequence cannot be: {0}")]
     Sequence(String),
     /// Features of another width than the network's.
-    #[error("{} features are {got} wide, but the network takes {wanted}", modality.name())]
+    #[error("{feature} features are {got} wide, but the network takes {wanted}")]
     Width {
         /// Which.
-        modality: Modality,
+        feature: &'static str,
         /// Width of the features.
         got: usize,
         /// Width that the network was built for.
         wanted: usize,
     },
     /// Modalities of different batch size.
-    #[error("the batch has {audio} audio, {text} text and {video} video sequences")]
+    #[error("the batch has {audio} audio, but {got} {feature} sequences")]
     Batch {
         /// Audio sequences.
         audio: usize,
-        /// Text sequences.
-        text: usize,
-        /// Video sequences.
-        video: usize,
+        /// The feature of which there is another number.
+        feature: &'static str,
+        /// That number.
+        got: usize,
     },
+    /// Labels that training cannot follow.
+    #[error("the labels cannot be: {0}")]
+    Labels(String),
     /// The tensor library's word.
     #[error(transparent)]
     Tensor(#[from] candle_core::Error),
@@ -50,7 +53,9 @@ impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Word { .. } | Self::Config(_) => ErrorKind::BadConfig,
-            Self::Sequence(_) | Self::Width { .. } | Self::Batch { .. } => ErrorKind::BadInput,
+            Self::Sequence(_) | Self::Width { .. } | Self::Batch { .. } | Self::Labels(_) => {
+                ErrorKind::BadInput
+            }
             Self::Tensor(_) => ErrorKind::Internal,
         }
     }
@@ -58,7 +63,8 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Width { .. } => Some(
-                "the features were made by other encoders than those that the checkpoint was trained with"
+                "the features were made by other encoders than those that the network is for, or its settings \
+                 (widths) are wrong"
                     .into(),
             ),
             _ => None,

@@ -1,12 +1,11 @@
 //! Attention-guided feature gathering: weights for a stack of representations, drawn from all of them together; and
 //! the seven views that stage 1's weights make of three modalities.
 
-use affekt_nn::finite::Gate;
 use candle_core::{Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
-use crate::layers::{Mlp, linear};
-use crate::{Compat, Config};
+use crate::layers::{Linear, Mlp};
+use crate::{Compat, Config, Pass};
 
 /// Names of the views in their order in the query stack.
 pub const VIEWS: [&str; 7] = ["fused", "at", "tv", "av", "audio", "text", "video"];
@@ -26,26 +25,32 @@ pub struct Gather {
 impl Gather {
     /// Stage 1, over the three modalities: `attention_mlp` and `fc_att`.
     pub fn modalities(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        Self::load(vb, ["attention_mlp", "fc_att"], [3 * cfg.dim, cfg.dim, cfg.dim], 3)
+        Self::load(vb, cfg, ["attention_mlp", "fc_att"], [3 * cfg.dim, cfg.dim, cfg.dim], 3)
     }
 
     /// Stage 2, over the seven views: `cross_attention_mlp` and `cross_fc_att`.
     pub fn views(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
         let half = cfg.half();
         let names = ["cross_attention_mlp", "cross_fc_att"];
-        Self::load(vb, names, [VIEWS.len() * half, cfg.dim, half], VIEWS.len())
+        Self::load(vb, cfg, names, [VIEWS.len() * half, cfg.dim, half], VIEWS.len())
     }
 
-    fn load(vb: &VarBuilder, names: [&'static str; 2], widths: [usize; 3], outputs: usize) -> Result<Self> {
-        let mlp = Mlp::load(&vb.pp(names[0]), &widths)?;
-        Ok(Self { names, mlp, head: linear(widths[2], outputs, &vb.pp(names[1]))? })
+    fn load(
+        vb: &VarBuilder,
+        cfg: &Config,
+        names: [&'static str; 2],
+        widths: [usize; 3],
+        outputs: usize,
+    ) -> Result<Self> {
+        let mlp = Mlp::load(&vb.pp(names[0]), &widths, cfg.dropout.mlp)?;
+        Ok(Self { names, mlp, head: Linear::load(widths[2], outputs, &vb.pp(names[1]))? })
     }
 
     /// Weights (b, n) of `stack` (b, n, d).
-    pub fn weights(&self, stack: &Tensor, gate: Gate) -> Result<Tensor> {
-        let x = self.mlp.forward(&stack.flatten_from(1)?)?; // (b, last width)
-        let x = gate.pass(|| self.names[0].into(), x)?;
-        gate.pass(|| self.names[1].into(), self.head.forward(&x)?) // (b, n)
+    pub fn weights(&self, stack: &Tensor, pass: Pass) -> Result<Tensor> {
+        let stack = stack.flatten_from(1)?; // (b, n d)
+        let x = pass.layer(self.names[0], |dropout| self.mlp.forward(&stack, dropout))?; // (b, last width)
+        pass.layer(self.names[1], |_| self.head.forward(&x)) // (b, n)
     }
 }
 
@@ -59,12 +64,14 @@ pub struct ViewQueries {
 impl ViewQueries {
     /// Reads `cross_VIEW_query_mlp` for each of [`VIEWS`].
     pub fn load(vb: &VarBuilder, cfg: &Config) -> Result<Self> {
-        let load = |view: &str| Mlp::load(&vb.pp(format!("cross_{view}_query_mlp")), &[cfg.dim, cfg.dim]);
+        let load = |view: &str| {
+            Mlp::load(&vb.pp(format!("cross_{view}_query_mlp")), &[cfg.dim, cfg.dim], cfg.dropout.mlp)
+        };
         Ok(Self { mlps: VIEWS.into_iter().map(load).collect::<Result<_>>()?, compat: cfg.compat })
     }
 
     /// Queries (b, 7, D) from the pooled modalities `hidden` (b, 3, D) and their `weights` (b, 3).
-    pub fn forward(&self, hidden: &Tensor, weights: &Tensor, gate: Gate) -> Result<Tensor> {
+    pub fn forward(&self, hidden: &Tensor, weights: &Tensor, pass: Pass) -> Result<Tensor> {
         let weighted = hidden.broadcast_mul(&weights.unsqueeze(2)?)?; // (b, 3, D)
         let [a, t, v] = modalities(&weighted)?;
         let alone = match self.compat {
@@ -75,7 +82,8 @@ impl ViewQueries {
         let views = [(&at + &v)?, at, tv, av].into_iter().chain(alone); // 7 x (b, D)
         let queries = self.mlps.iter().zip(VIEWS).zip(views);
         let queries = queries.map(|((mlp, name), view)| {
-            gate.pass(|| format!("cross_{name}_query_mlp"), mlp.forward(&view)?) // (b, D)
+            let name = format!("cross_{name}_query_mlp");
+            pass.layer(&name, |dropout| mlp.forward(&view, dropout)) // (b, D)
         });
         Tensor::stack(&queries.collect::<Result<Vec<_>>>()?, 1) // (b, 7, D)
     }

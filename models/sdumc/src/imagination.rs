@@ -2,9 +2,9 @@
 
 use affekt_nn::relu::relu;
 use candle_core::{D, Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
-use crate::layers::{TwoLinear, linear};
+use crate::layers::{Linear, TwoLinear};
 use crate::{Mia, MiaResidual};
 
 /// One imagination module, of either structure.
@@ -37,13 +37,13 @@ impl Imagination {
             Mia::Off => None,
             Mia::ResidualAe(residual) => Some(Self::ResidualAe {
                 transition: TwoLinear::load(&vb.pp("transition"), [3 * dim, dim, dim])?,
-                encoder: linear(dim, hidden, &vb.pp("encoder_0.0"))?,
-                decoder: linear(hidden, dim, &vb.pp("decoder_0.0"))?,
+                encoder: Linear::load(dim, hidden, &vb.pp("encoder_0.0"))?,
+                decoder: Linear::load(hidden, dim, &vb.pp("decoder_0.0"))?,
                 residual,
             }),
             Mia::Equation => Some(Self::Equation {
-                w1: linear(3 * dim, hidden, &vb.pp("w1"))?,
-                w2: linear(hidden, dim, &vb.pp("w2"))?,
+                w1: Linear::load(3 * dim, hidden, &vb.pp("w1"))?,
+                w2: Linear::load(hidden, dim, &vb.pp("w2"))?,
             }),
         })
     }

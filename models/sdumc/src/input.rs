@@ -1,6 +1,5 @@
 //! What the network takes: one padded batch of feature sequences a modality.
 
-use affekt_core::Modality;
 use candle_core::{DType, Device, Tensor};
 
 use crate::{Error, Widths};
@@ -14,20 +13,30 @@ pub enum Flow {
     TextMissing,
 }
 
+impl Flow {
+    /// Its name in reports, and in the streams of dropout.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::TextMissing => "text-missing",
+        }
+    }
+}
+
 /// Feature sequences of one modality, padded to one length. Padded rows are zero, whatever they were before.
 #[derive(Clone, Debug)]
 pub struct Sequence {
     /// (b, t, width)
     rows: Tensor,
-    /// (b, t, 1), u8: 1 where a row is real; `None` where all are.
-    valid: Option<Tensor>,
+    /// Rows of each clip that count, 1 to t; `None` where all do.
+    counting: Option<Vec<usize>>,
 }
 
 impl Sequence {
     /// A batch (b, t, width) without padding.
     pub fn new(rows: Tensor) -> Result<Self, Error> {
         match *rows.dims() {
-            [b, t, width] if b * t * width > 0 => Ok(Self { rows, valid: None }),
+            [b, t, width] if b * t * width > 0 => Ok(Self { rows, counting: None }),
             _ => Err(Error::Sequence(format!("its shape is {:?}, wanted (batch, rows, width)", rows.dims()))),
         }
     }
@@ -35,6 +44,20 @@ impl Sequence {
     /// A batch (b, t, width) of which clip i has `lengths[i]` rows; what comes after them is padding, of any content.
     /// A clip of no rows has an [absent](Self::absent) modality: its first row is zero and counts.
     pub fn padded(rows: Tensor, lengths: &[usize]) -> Result<Self, Error> {
+        let Self { rows, counting } = Self::zero_padded(rows, lengths)?;
+        if counting.is_none() && !lengths.contains(&0) {
+            return Ok(Self { rows, counting });
+        }
+        let (b, t, _) = rows.dims3()?;
+        let real = lengths.iter().flat_map(|&length| (0..t).map(move |at| u8::from(at < length))).collect();
+        let real = Tensor::from_vec(real, (b, t, 1), rows.device())?;
+        // Selection rather than a product: padding may hold NaN.
+        let rows = real.broadcast_as(rows.shape())?.where_cond(&rows, &rows.zeros_like()?)?;
+        Ok(Self { rows, counting })
+    }
+
+    /// As [`Self::padded`], for rows whose padding is known to be zero: they are taken as they are, without a copy.
+    pub fn zero_padded(rows: Tensor, lengths: &[usize]) -> Result<Self, Error> {
         let Self { rows, .. } = Self::new(rows)?;
         let (b, t, _) = rows.dims3()?;
         if lengths.len() != b || lengths.iter().any(|&length| length > t) {
@@ -42,19 +65,8 @@ impl Sequence {
                 "lengths {lengths:?} do not fit {b} clips of up to {t} rows"
             )));
         }
-        if lengths.iter().all(|&length| length == t) {
-            return Ok(Self { rows, valid: None });
-        }
-        let device = rows.device().clone();
-        // (b, t, 1): 1 in the first rows of each clip, as many as `count` makes of its length
-        let first = |count: fn(usize) -> usize| {
-            let flags = lengths.iter().flat_map(|&length| (0..t).map(move |at| u8::from(at < count(length))));
-            Tensor::from_vec(flags.collect(), (b, t, 1), &device)
-        };
-        // Selection rather than a product: padding may hold NaN.
-        let rows =
-            first(|length| length)?.broadcast_as(rows.shape())?.where_cond(&rows, &rows.zeros_like()?)?;
-        Ok(Self { rows, valid: Some(first(|length| length.max(1))?) })
+        let counting: Vec<usize> = lengths.iter().map(|&length| length.max(1)).collect();
+        Ok(Self { rows, counting: counting.iter().any(|&count| count < t).then_some(counting) })
     }
 
     /// Clips of any lengths, each (t, width), padded to the longest.
@@ -82,14 +94,15 @@ impl Sequence {
         &self.rows
     }
 
-    /// (b, 1, t): what to add to attention scores, 0 for a real row and -inf for padding; `None` without padding.
-    pub(crate) fn score_bias(&self) -> candle_core::Result<Option<Tensor>> {
-        let Some(valid) = &self.valid else { return Ok(None) };
-        let valid = valid.transpose(1, 2)?; // (b, 1, t)
-        let zero = Tensor::zeros(valid.shape(), self.rows.dtype(), valid.device())?;
-        let never =
-            Tensor::full(f32::NEG_INFINITY, valid.shape(), valid.device())?.to_dtype(self.rows.dtype())?;
-        Ok(Some(valid.where_cond(&zero, &never)?))
+    /// Rows of each clip that count, 1 to t; `None` where all do.
+    pub(crate) fn counting(&self) -> Option<&[usize]> {
+        self.counting.as_deref()
+    }
+
+    /// A batch of absent modalities, as many as this one has clips.
+    pub fn absent_alike(&self) -> Result<Self, Error> {
+        let (b, _, width) = self.rows.dims3()?;
+        Self::new(Tensor::zeros((b, 1, width), self.rows.dtype(), self.rows.device())?)
     }
 }
 
@@ -112,18 +125,50 @@ impl Sequences {
 
     /// Checks widths and batch sizes against each other and the network's.
     pub(crate) fn check(&self, widths: &Widths) -> Result<(), Error> {
-        let wanted = [widths.audio, widths.text, widths.video];
-        let sizes = self.all().map(|sequence| (sequence.rows.dims()[0], sequence.rows.dims()[2]));
-        for ((modality, wanted), (_, got)) in Modality::ALL.into_iter().zip(wanted).zip(sizes) {
-            if got != wanted {
-                return Err(Error::Width { modality, got, wanted });
-            }
+        let Self { audio, text, video } = self;
+        fit([("audio", audio, widths.audio), ("text", text, widths.text), ("video", video, widths.video)])
+    }
+}
+
+/// One batch for both flows, which have audio and video in common.
+#[derive(Clone, Debug)]
+pub struct Clips {
+    /// (b, t_a, width)
+    pub audio: Sequence,
+    /// The real text: (b, t_t, width)
+    pub text: Sequence,
+    /// The text of the text-missing flow, simulated or absent: (b, t_s, width)
+    pub simulated: Sequence,
+    /// (b, t_v, width)
+    pub video: Sequence,
+}
+
+impl Clips {
+    /// Checks widths and batch sizes against each other and the network's.
+    pub(crate) fn check(&self, widths: &Widths) -> Result<(), Error> {
+        let Self { audio, text, simulated, video } = self;
+        fit([
+            ("audio", audio, widths.audio),
+            ("text", text, widths.text),
+            ("simulated", simulated, widths.text),
+            ("video", video, widths.video),
+        ])
+    }
+}
+
+/// Checks that features have their widths, and as many clips as the first of them.
+fn fit<const N: usize>(features: [(&'static str, &Sequence, usize); N]) -> Result<(), Error> {
+    for (feature, sequence, wanted) in features {
+        let got = sequence.rows.dims()[2];
+        if got != wanted {
+            return Err(Error::Width { feature, got, wanted });
         }
-        let [audio, text, video] = sizes.map(|(batch, _)| batch);
-        if audio != text || text != video {
-            return Err(Error::Batch { audio, text, video });
-        }
-        Ok(())
+    }
+    let clips = |(_, sequence, _): (&str, &Sequence, usize)| sequence.rows.dims()[0];
+    let audio = clips(features[0]);
+    match features.into_iter().find(|&feature| clips(feature) != audio) {
+        Some(other) => Err(Error::Batch { audio, feature: other.0, got: clips(other) }),
+        None => Ok(()),
     }
 }
 
@@ -142,9 +187,7 @@ mod tests {
         let sequence = Sequence::padded(rows, &[2, 3]).unwrap();
         let kept: Vec<f32> = sequence.rows().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(kept, [1.0, 2.0, 0.0, 3.0, 4.0, 5.0]);
-        let bias: Vec<f32> =
-            sequence.score_bias().unwrap().unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(bias, [0.0, 0.0, f32::NEG_INFINITY, 0.0, 0.0, 0.0]);
+        assert_eq!(sequence.counting(), Some(&[2, 3][..]));
     }
 
     #[test]
@@ -152,9 +195,9 @@ mod tests {
         let sequence = Sequence::padded(rows((2, 2, 1)), &[0, 2]).unwrap();
         let kept: Vec<f32> = sequence.rows().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(kept, [0.0, 0.0, 1.0, 1.0]);
-        let bias: Vec<f32> =
-            sequence.score_bias().unwrap().unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(bias, [0.0, f32::NEG_INFINITY, 0.0, 0.0]);
+        assert_eq!(sequence.counting(), Some(&[1, 2][..]));
+        let sequence = Sequence::padded(rows((2, 1, 1)), &[0, 1]).unwrap();
+        assert_eq!(sequence.rows().flatten_all().unwrap().to_vec1::<f32>().unwrap(), [0.0, 1.0]);
     }
 
     #[test]
@@ -163,7 +206,7 @@ mod tests {
         let sequence = Sequence::batch(&[clip(1), clip(3)]).unwrap();
         assert_eq!(sequence.rows().dims(), [2, 3, 2]);
         assert_eq!(sequence.rows().sum_all().unwrap().to_scalar::<f32>().unwrap(), 8.0);
-        assert!(Sequence::batch(&[clip(2), clip(2)]).unwrap().score_bias().unwrap().is_none());
+        assert!(Sequence::batch(&[clip(2), clip(2)]).unwrap().counting().is_none());
     }
 
     #[test]
@@ -186,8 +229,11 @@ mod tests {
         assert!(batch(2, 8).check(&widths).is_ok());
         assert!(matches!(
             batch(2, 7).check(&widths),
-            Err(Error::Width { modality: Modality::Text, got: 7, wanted: 8 })
+            Err(Error::Width { feature: "text", got: 7, wanted: 8 })
         ));
-        assert!(matches!(batch(1, 8).check(&widths), Err(Error::Batch { text: 1, .. })));
+        assert!(matches!(
+            batch(1, 8).check(&widths),
+            Err(Error::Batch { audio: 2, feature: "text", got: 1 })
+        ));
     }
 }

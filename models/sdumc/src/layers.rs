@@ -1,38 +1,61 @@
 //! Linear layers and the MLPs made of them.
 
+use affekt_nn::dropout::Dropout;
 use affekt_nn::relu::relu;
+use affekt_nn::trainable;
 use candle_core::{Result, Tensor};
-use candle_nn::{Init, Linear, Module, VarBuilder};
+use candle_nn::{Init, VarBuilder};
 
-/// Linear layer with bias, initialised as PyTorch does by default: both uniform within 1 / sqrt(inputs).
-pub fn linear(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Linear> {
-    let bound = 1.0 / (inputs as f64).sqrt();
-    let init = Init::Uniform { lo: -bound, up: bound };
-    let weight = vb.get_with_hints((outputs, inputs), "weight", init)?;
-    let bias = vb.get_with_hints(outputs, "bias", init)?;
-    Ok(Linear::new(weight, Some(bias)))
-}
-
-/// Linear layers, each followed by a ReLU (and, in PyTorch's sequence, by a dropout: hence every third index).
+/// Linear layer with bias, for prediction and training alike.
 #[derive(Clone, Debug)]
-pub struct Mlp {
-    layers: Vec<Linear>,
+pub struct Linear {
+    /// (outputs, inputs)
+    weight: Tensor,
+    /// (outputs)
+    bias: Tensor,
 }
 
-impl Mlp {
-    /// `widths`: of the input, then of each layer.
-    pub fn load(vb: &VarBuilder, widths: &[usize]) -> Result<Self> {
-        let layers = widths.windows(2).enumerate();
-        let layers = layers.map(|(index, pair)| linear(pair[0], pair[1], &vb.pp(3 * index)));
-        Ok(Self { layers: layers.collect::<Result<_>>()? })
+impl Linear {
+    /// Reads `weight` and `bias`, or draws them as PyTorch does by default: both uniform within 1 / sqrt(inputs).
+    pub fn load(inputs: usize, outputs: usize, vb: &VarBuilder) -> Result<Self> {
+        let bound = 1.0 / (inputs as f64).sqrt();
+        let init = Init::Uniform { lo: -bound, up: bound };
+        let weight = vb.get_with_hints((outputs, inputs), "weight", init)?;
+        Ok(Self { weight, bias: vb.get_with_hints(outputs, "bias", init)? })
+    }
+
+    /// (.., inputs) -> (.., outputs)
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        trainable::linear(x, &self.weight, &self.bias)
+    }
+
+    /// As the projection that makes keys of frames.
+    pub fn keys(&self) -> trainable::Keys<'_> {
+        trainable::Keys { weight: &self.weight, bias: &self.bias }
     }
 }
 
-impl Module for Mlp {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+/// Linear layers, each followed by a ReLU and a dropout (hence every third index in PyTorch's sequence).
+#[derive(Clone, Debug)]
+pub struct Mlp {
+    layers: Vec<Linear>,
+    dropout: f64,
+}
+
+impl Mlp {
+    /// `widths`: of the input, then of each layer; `dropout`: how likely training drops a number.
+    pub fn load(vb: &VarBuilder, widths: &[usize], dropout: f64) -> Result<Self> {
+        let layers = widths.windows(2).enumerate();
+        let layers = layers.map(|(index, pair)| Linear::load(pair[0], pair[1], &vb.pp(3 * index)));
+        Ok(Self { layers: layers.collect::<Result<_>>()?, dropout })
+    }
+
+    /// (.., first width) -> (.., last width)
+    pub fn forward(&self, x: &Tensor, dropout: Dropout) -> Result<Tensor> {
         let mut x = x.clone();
-        for layer in &self.layers {
-            x = relu(&layer.forward(&x)?)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let dropout = dropout.at(&index.to_string());
+            x = dropout.apply(&relu(&layer.forward(&x)?)?, self.dropout)?;
         }
         Ok(x)
     }
@@ -49,12 +72,12 @@ impl TwoLinear {
     /// `widths`: of the input, the hidden layer, the output.
     pub fn load(vb: &VarBuilder, widths: [usize; 3]) -> Result<Self> {
         let [inputs, hidden, outputs] = widths;
-        Ok(Self { first: linear(inputs, hidden, &vb.pp(0))?, second: linear(hidden, outputs, &vb.pp(2))? })
+        let first = Linear::load(inputs, hidden, &vb.pp(0))?;
+        Ok(Self { first, second: Linear::load(hidden, outputs, &vb.pp(2))? })
     }
-}
 
-impl Module for TwoLinear {
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+    /// (.., first width) -> (.., last width)
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         self.second.forward(&relu(&self.first.forward(x)?)?)
     }
 }

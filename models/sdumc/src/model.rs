@@ -1,17 +1,22 @@
 //! The network: each step of the forward pass is a method, [`Sdumc::forward`] is all of them in order.
 
+use affekt_nn::dropout::Dropout;
 use affekt_nn::finite::{Gate, gated};
+use affekt_nn::trainable::Frames;
 use candle_core::{Result, Tensor};
-use candle_nn::{Linear, Module, VarBuilder};
+use candle_nn::VarBuilder;
 
-use crate::attention::{CrossAttention, Frames, QueryAttention};
+use crate::attention::{CrossAttention, QueryAttention};
 use crate::gather::{Gather, TEXT_VIEW, ViewQueries};
 use crate::imagination::Imagination;
-use crate::layers::{Mlp, TwoLinear, linear};
-use crate::{Compat, Config, Error, Flow, Output, Sequences};
+use crate::layers::{Linear, Mlp, TwoLinear};
+use crate::{Clips, Compat, Config, Error, Flow, Output, Pair, Pass, Sequence, Sequences};
 
 /// The modalities' names in parameter names.
 const MODALITIES: [&str; 3] = ["audio", "text", "video"];
+const AUDIO: usize = 0;
+const TEXT: usize = 1;
+const VIDEO: usize = 2;
 /// The imagination of stage 1 and that of stage 2.
 const MIA: [&str; 2] = ["missing_text_imagination_mlp", "missing_cross_text_query_imagination_mlp"];
 
@@ -43,20 +48,23 @@ impl Sdumc {
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let (dim, half, quarter) = (cfg.dim, cfg.half(), cfg.quarter());
         let widths = [cfg.widths.audio, cfg.widths.text, cfg.widths.video];
-        let mlp = |name: String, last| Mlp::load(&vb.pp(name), &[dim, dim, last]);
+        let rates = cfg.dropout;
+        let mlp = |name: String, last| Mlp::load(&vb.pp(name), &[dim, dim, last], rates.mlp);
         Ok(Self {
             cfg: cfg.clone(),
-            reshape: each(|m| linear(widths[m], dim, &vb.pp(format!("frame_dim_reshape_{m}"))))?,
-            pool: each(|m| QueryAttention::load(&vb.pp(format!("fra2utt_{m}")), dim))?,
+            reshape: each(|m| Linear::load(widths[m], dim, &vb.pp(format!("frame_dim_reshape_{m}"))))?,
+            pool: each(|m| QueryAttention::load(&vb.pp(format!("fra2utt_{m}")), dim, rates.attention))?,
             hidden: each(|m| mlp(format!("{}_mlp", MODALITIES[m]), dim))?,
             imagine_hidden: Imagination::load(&vb.pp(MIA[0]), cfg.mia, dim, half)?,
             gather_modalities: Gather::modalities(&vb, cfg)?,
             queries: ViewQueries::load(&vb, cfg)?,
-            cross: each(|m| CrossAttention::load(&vb.pp(format!("cross_att_fra2utt_{m}")), dim))?,
+            cross: each(|m| {
+                CrossAttention::load(&vb.pp(format!("cross_att_fra2utt_{m}")), dim, rates.attention)
+            })?,
             cross_hidden: each(|m| mlp(format!("cross_{}_mlp", MODALITIES[m]), half))?,
             imagine_cross: Imagination::load(&vb.pp(MIA[1]), cfg.mia, half, quarter)?,
             gather_views: Gather::views(&vb, cfg)?,
-            valence: linear(half, 1, &vb.pp("fc_out_v"))?,
+            valence: Linear::load(half, 1, &vb.pp("fc_out_v"))?,
             rnc: TwoLinear::load(&vb.pp("orgin_linear_change"), [half, quarter, quarter])?,
         })
     }
@@ -72,23 +80,47 @@ impl Sdumc {
     /// batch sizes, and [`NotFinite`](affekt_nn::finite::NotFinite) inside of [`Error::Tensor`].
     pub fn forward(&self, inputs: &Sequences, flow: Flow) -> std::result::Result<Output, Error> {
         inputs.check(&self.cfg.widths)?;
-        Ok(gated("sdumc", |gate| self.judge(inputs, flow, gate), Output::tensors)?)
+        let judged = |gate| {
+            let pass = Pass { flow, dropout: Dropout::OFF, gate };
+            self.judge(&self.frames(inputs, gate)?, pass)
+        };
+        Ok(gated("sdumc", judged, Output::tensors)?)
     }
 
-    /// All steps in order.
-    fn judge(&self, inputs: &Sequences, flow: Flow, gate: Gate) -> Result<Output> {
-        let frames = self.frames(inputs, gate)?;
-        let hidden = self.pooled(&frames, flow, gate)?; // (b, 3, D)
-        let weights = self.modality_weights(&hidden, gate)?; // (b, 3)
-        let queries = self.view_queries(&hidden, &weights, gate)?; // (b, 7, D)
-        let cross = self.attended(&frames, &queries, flow, gate)?; // 3 x (b, 7, D / 2)
-        let views = self.summed(&cross, &weights, gate)?; // (b, 7, D / 2)
-        let view_weights = self.view_weights(&views, gate)?; // (b, 7)
-        let r = self.fused(&views, &view_weights, gate)?; // (b, D / 2)
-        let valence = gate.pass(|| "fc_out_v".into(), self.valence.forward(&r)?.squeeze(1)?)?; // (b)
-        let rnc = gate.pass(|| "orgin_linear_change".into(), self.rnc.forward(&r)?)?; // (b, D / 4)
+    /// Both flows at once, which share the projections of audio and video: what training works on. Without dropout each
+    /// flow says what [`Self::forward`] says of it. With dropout, each flow and each layer has masks of its own. Errors
+    /// as there.
+    pub fn forward_both(&self, clips: &Clips, dropout: Dropout) -> std::result::Result<Pair, Error> {
+        clips.check(&self.cfg.widths)?;
+        let judged = |gate| {
+            let step = |m, name, sequence| self.step_1(m, name, sequence, gate);
+            let audio = step(AUDIO, "audio", &clips.audio)?;
+            let video = step(VIDEO, "video", &clips.video)?;
+            let flow = |flow: Flow, text| {
+                let pass = Pass { flow, dropout: dropout.at(flow.name()), gate };
+                self.judge(&[audio.clone(), text, video.clone()], pass)
+            };
+            Ok(Pair {
+                complete: flow(Flow::Complete, step(TEXT, "text", &clips.text)?)?,
+                missing: flow(Flow::TextMissing, step(TEXT, "simulated", &clips.simulated)?)?,
+            })
+        };
+        Ok(gated("sdumc", judged, Pair::tensors)?)
+    }
+
+    /// Steps 2 to 11.
+    fn judge(&self, frames: &[Frames; 3], pass: Pass) -> Result<Output> {
+        let hidden = self.pooled(frames, pass)?; // (b, 3, D)
+        let weights = self.modality_weights(&hidden, pass)?; // (b, 3)
+        let queries = self.view_queries(&hidden, &weights, pass)?; // (b, 7, D)
+        let cross = self.attended(frames, &queries, pass)?; // 3 x (b, 7, D / 2)
+        let views = self.summed(&cross, &weights, pass)?; // (b, 7, D / 2)
+        let view_weights = self.view_weights(&views, pass)?; // (b, 7)
+        let r = self.fused(&views, &view_weights, pass)?; // (b, D / 2)
+        let valence = pass.layer("fc_out_v", |_| self.valence.forward(&r)?.squeeze(1))?; // (b)
+        let rnc = pass.layer("orgin_linear_change", |_| self.rnc.forward(&r))?; // (b, D / 4)
         let text1 = match self.cfg.compat {
-            Compat::Paper => hidden.narrow(1, 1, 1)?.squeeze(1)?, // (b, D)
+            Compat::Paper => hidden.narrow(1, TEXT, 1)?.squeeze(1)?, // (b, D)
             Compat::Release => queries.narrow(1, TEXT_VIEW, 1)?.squeeze(1)?, // (b, D)
         };
         let [_, text2, _] = cross;
@@ -98,83 +130,77 @@ impl Sdumc {
     /// Step 1: every modality at one width, 3 x (b, t, D). The release lets padding take part, as zero rows.
     pub fn frames(&self, inputs: &Sequences, gate: Gate) -> Result<[Frames; 3]> {
         let sequences = inputs.all();
-        for (sequence, name) in sequences.iter().zip(MODALITIES) {
-            gate.check(|| format!("the input {name}"), sequence.rows())?;
+        each(|m| self.step_1(m, MODALITIES[m], sequences[m], gate))
+    }
+
+    /// Step 1 of modality `m`, of which the input is called `name`.
+    fn step_1(&self, m: usize, name: &str, sequence: &Sequence, gate: Gate) -> Result<Frames> {
+        gate.check(|| format!("the input {name}"), sequence.rows())?;
+        let rows = self.reshape[m].forward(sequence.rows())?; // (b, t, D)
+        let rows = gate.pass(|| format!("frame_dim_reshape_{m}"), rows)?;
+        match self.cfg.compat {
+            Compat::Paper => Frames::new(&rows, sequence.counting()),
+            Compat::Release => Frames::new(&rows, None),
         }
-        each(|m| {
-            let rows = self.reshape[m].forward(sequences[m].rows())?; // (b, t, D)
-            let score_bias = match self.cfg.compat {
-                Compat::Paper => sequences[m].score_bias()?,
-                Compat::Release => None,
-            };
-            Ok(Frames { rows: gate.pass(|| format!("frame_dim_reshape_{m}"), rows)?, score_bias })
-        })
     }
 
     /// Steps 2 to 4: one representation a modality, (b, 3, D), the text imagined where it is missing.
-    pub fn pooled(&self, frames: &[Frames; 3], flow: Flow, gate: Gate) -> Result<Tensor> {
+    pub fn pooled(&self, frames: &[Frames; 3], pass: Pass) -> Result<Tensor> {
         let hidden = each(|m| {
-            let pooled = gate.pass(|| format!("fra2utt_{m}"), self.pool[m].forward(&frames[m])?)?; // (b, D)
-            gate.pass(|| format!("{}_mlp", MODALITIES[m]), self.hidden[m].forward(&pooled)?) // (b, D)
+            let (name, attention) = (format!("fra2utt_{m}"), &self.pool[m]);
+            let pooled = pass.layer(&name, |dropout| attention.forward(&frames[m], dropout))?; // (b, D)
+            let name = format!("{}_mlp", MODALITIES[m]);
+            pass.layer(&name, |dropout| self.hidden[m].forward(&pooled, dropout)) // (b, D)
         })?;
         let [audio, text, video] = hidden;
-        let text = match (&self.imagine_hidden, flow) {
-            (Some(mia), Flow::TextMissing) => {
-                gate.pass(|| MIA[0].into(), mia.forward(&audio, &text, &video)?)?
-            }
+        let text = match (&self.imagine_hidden, pass.flow) {
+            (Some(mia), Flow::TextMissing) => pass.layer(MIA[0], |_| mia.forward(&audio, &text, &video))?,
             _ => text,
         };
         Tensor::stack(&[audio, text, video], 1) // (b, 3, D)
     }
 
     /// Step 5: weights (b, 3) of the modalities `hidden` (b, 3, D).
-    pub fn modality_weights(&self, hidden: &Tensor, gate: Gate) -> Result<Tensor> {
-        self.gather_modalities.weights(hidden, gate)
+    pub fn modality_weights(&self, hidden: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.gather_modalities.weights(hidden, pass)
     }
 
     /// Step 6: the seven views as queries, (b, 7, D).
-    pub fn view_queries(&self, hidden: &Tensor, weights: &Tensor, gate: Gate) -> Result<Tensor> {
-        self.queries.forward(hidden, weights, gate)
+    pub fn view_queries(&self, hidden: &Tensor, weights: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.queries.forward(hidden, weights, pass)
     }
 
     /// Steps 7 to 9: what every view finds in each modality's frames, 3 x (b, 7, D / 2), the text imagined where it is
     /// missing.
-    pub fn attended(
-        &self,
-        frames: &[Frames; 3],
-        queries: &Tensor,
-        flow: Flow,
-        gate: Gate,
-    ) -> Result<[Tensor; 3]> {
+    pub fn attended(&self, frames: &[Frames; 3], queries: &Tensor, pass: Pass) -> Result<[Tensor; 3]> {
         let [audio, text, video] = each(|m| {
-            let found = self.cross[m].forward(queries, &frames[m])?; // (b, 7, D)
-            let found = gate.pass(|| format!("cross_att_fra2utt_{m}"), found)?;
-            gate.pass(|| format!("cross_{}_mlp", MODALITIES[m]), self.cross_hidden[m].forward(&found)?)
+            let (name, attention) = (format!("cross_att_fra2utt_{m}"), &self.cross[m]);
+            let found = pass.layer(&name, |dropout| attention.forward(queries, &frames[m], dropout))?; // (b, 7, D)
+            let name = format!("cross_{}_mlp", MODALITIES[m]);
+            pass.layer(&name, |dropout| self.cross_hidden[m].forward(&found, dropout)) // (b, 7, D / 2)
         })?;
-        let text = match (&self.imagine_cross, flow) {
-            (Some(mia), Flow::TextMissing) => {
-                gate.pass(|| MIA[1].into(), mia.forward(&audio, &text, &video)?)?
-            }
+        let text = match (&self.imagine_cross, pass.flow) {
+            (Some(mia), Flow::TextMissing) => pass.layer(MIA[1], |_| mia.forward(&audio, &text, &video))?,
             _ => text,
         };
         Ok([audio, text, video])
     }
 
     /// Step 10, first half: the modalities `cross` summed by stage 1's weights, (b, 7, D / 2).
-    pub fn summed(&self, cross: &[Tensor; 3], weights: &Tensor, gate: Gate) -> Result<Tensor> {
+    pub fn summed(&self, cross: &[Tensor; 3], weights: &Tensor, pass: Pass) -> Result<Tensor> {
         let part = |m: usize| cross[m].broadcast_mul(&weights.narrow(1, m, 1)?.unsqueeze(2)?); // (b, 7, D / 2)
-        gate.pass(|| "the sum of the modalities".into(), ((part(0)? + part(1)?)? + part(2)?)?)
+        pass.layer("the sum of the modalities", |_| (part(0)? + part(1)?)? + part(2)?)
     }
 
     /// Step 10, second half: weights (b, 7) of the views.
-    pub fn view_weights(&self, views: &Tensor, gate: Gate) -> Result<Tensor> {
-        self.gather_views.weights(views, gate)
+    pub fn view_weights(&self, views: &Tensor, pass: Pass) -> Result<Tensor> {
+        self.gather_views.weights(views, pass)
     }
 
     /// Step 10, result: r, the views summed by their weights, (b, D / 2).
-    pub fn fused(&self, views: &Tensor, view_weights: &Tensor, gate: Gate) -> Result<Tensor> {
-        let sum = views.broadcast_mul(&view_weights.unsqueeze(2)?)?.sum(1)?; // (b, D / 2)
-        gate.pass(|| "the sum of the views".into(), sum)
+    pub fn fused(&self, views: &Tensor, view_weights: &Tensor, pass: Pass) -> Result<Tensor> {
+        let sum = || views.broadcast_mul(&view_weights.unsqueeze(2)?)?.sum(1); // (b, D / 2)
+        pass.layer("the sum of the views", |_| sum())
     }
 }
 

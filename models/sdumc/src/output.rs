@@ -26,6 +26,22 @@ pub struct Output {
     pub view_weights: Tensor,
 }
 
+/// What both flows say of the same clips.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// With the real text.
+    pub complete: Output,
+    /// With simulated or absent text.
+    pub missing: Output,
+}
+
+impl Pair {
+    /// All tensors, for the gate.
+    pub(crate) fn tensors(&self) -> Vec<&Tensor> {
+        [self.complete.tensors(), self.missing.tensors()].concat()
+    }
+}
+
 /// What share each modality had; the three sum to 1.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Attention {

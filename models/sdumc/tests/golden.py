@@ -116,12 +116,13 @@ class Fusion(nn.Module):
     def of(self, pattern, *values):
         return [getattr(self, pattern.format(m, m=m, name=name))(*[v[m] for v in values]) for m, name in enumerate(NAMES)]
 
-    def forward(self, inputs, missing):
+    def forward(self, inputs, missing, lengths=None):
+        lengths = lengths or LENGTHS
         imagine = missing and self.mia != "off"
         valid, rows = [], []
         for name in NAMES:
             x = inputs[name]
-            real = torch.arange(x.shape[1])[None] < torch.tensor(LENGTHS[name])[:, None]
+            real = torch.arange(x.shape[1])[None] < torch.tensor(lengths[name])[:, None]
             rows.append(torch.where(real.unsqueeze(-1), x, torch.zeros_like(x)))
             valid.append(real if self.compat == "paper" else None)
         frames = self.of("frame_dim_reshape_{m}", rows)

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use affekt_nn::dropout::Dropout;
 use affekt_nn::finite::Gate;
-use affekt_sdumc::{Config, Flow, Output, RawConfig, Sdumc, Sequence, Sequences, keys};
+use affekt_sdumc::{Config, Flow, Output, Pass, RawConfig, Sdumc, Sequence, Sequences, keys};
 use affekt_testkit::{assert_close, golden::Golden, relative_error};
 use affekt_weights::Checkpoint;
 use candle_core::{DType, Device, Tensor};
@@ -94,14 +95,15 @@ fn every_step_agrees_with_the_reference() {
             };
             let gate = Gate::asleep("sdumc");
             let frames = network.frames(&batch(), gate).unwrap();
-            let hidden = network.pooled(&frames, flow, gate).unwrap();
-            let weights = network.modality_weights(&hidden, gate).unwrap();
-            let queries = network.view_queries(&hidden, &weights, gate).unwrap();
-            let cross = network.attended(&frames, &queries, flow, gate).unwrap();
-            let views = network.summed(&cross, &weights, gate).unwrap();
-            let view_weights = network.view_weights(&views, gate).unwrap();
+            let pass = Pass { flow, dropout: Dropout::OFF, gate };
+            let hidden = network.pooled(&frames, pass).unwrap();
+            let weights = network.modality_weights(&hidden, pass).unwrap();
+            let queries = network.view_queries(&hidden, &weights, pass).unwrap();
+            let cross = network.attended(&frames, &queries, pass).unwrap();
+            let views = network.summed(&cross, &weights, pass).unwrap();
+            let view_weights = network.view_weights(&views, pass).unwrap();
             for ((name, frames), cross) in MODALITIES.iter().zip(&frames).zip(&cross) {
-                near(&format!("frames.{name}"), &frames.rows);
+                near(&format!("frames.{name}"), &frames.rows());
                 near(&format!("cross.{name}"), cross);
             }
             near("hidden", &hidden);
@@ -109,7 +111,7 @@ fn every_step_agrees_with_the_reference() {
             near("queries", &queries);
             near("summed", &views);
             near("view_weights", &view_weights);
-            near("r", &network.fused(&views, &view_weights, gate).unwrap());
+            near("r", &network.fused(&views, &view_weights, pass).unwrap());
 
             let output = network.forward(&batch(), flow).unwrap();
             for (name, got) in tensors(&output) {

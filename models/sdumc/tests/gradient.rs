@@ -41,7 +41,7 @@ fn reached(cfg: &Config, flow: Flow) -> (Vec<String>, Vec<String>) {
 
 fn small(compat: Compat, mia: Mia) -> Config {
     let widths = affekt_sdumc::Widths { audio: 8, text: 8, video: 8 };
-    Config { widths, dim: 64, compat, mia }
+    Config { widths, dim: 64, compat, mia, ..Config::default() }
 }
 
 #[test]

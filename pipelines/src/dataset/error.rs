@@ -52,7 +52,7 @@ pub enum Error {
         reason: String,
     },
     /// Rows that cannot be understood.
-    #[error("{first}{more}", more = more(*.others))]
+    #[error("{first}{whose}{more}", whose = whose(first), more = more(*.others))]
     Malformed {
         /// The first of them.
         first: Box<Problem>,
@@ -67,6 +67,12 @@ pub enum Error {
         /// How many shards there are.
         count: usize,
     },
+}
+
+/// The clip, where the message does not name it.
+fn whose(problem: &Problem) -> String {
+    let unnamed = problem.clip.as_ref().filter(|clip| !problem.message.contains(clip.as_str()));
+    unnamed.map(|clip| format!(" (clip {clip})")).unwrap_or_default()
 }
 
 fn more(others: usize) -> String {

@@ -3,14 +3,19 @@
 //! | module | holds |
 //! |---|---|
 //! | `columns` | which column says what |
+//! | `splits` | how parts of a dataset are called, and which columns may tell of them |
+//! | `trainable` | [`Labels::trainable`]: what a table needs to be trained on |
 //! | `matching` | which clip each row is for |
 //!
 //! A row says which clip it is for by `id`, by `video` and `clip`, or by `video` and `start`; then its `label` and, where
 //! there is one, its `split`. Names that known tables use in their place are understood: `file` or `video_id` for `video`,
-//! `clip_id`, `mode` for `split`, and `label7` (the label rounded to a whole number) where there is no `label`.
+//! `clip_id`, `mode` for `split`, and `label7` (the label rounded to a whole number) where there is no `label`. A table
+//! with several splits of the same clips has a column for each: the reader names one.
 
 mod columns;
 mod matching;
+mod splits;
+mod trainable;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -21,6 +26,7 @@ use super::collect::{Place, too_late};
 use super::read::lines_of;
 use super::{Error, Kind, Problem, Split};
 use columns::{Columns, unquoted};
+use splits::{Candidates, split_of};
 
 /// A table of labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +37,9 @@ pub struct Labels {
     pub rows: Vec<Label>,
     /// Whether it has a column of splits.
     pub has_splits: bool,
+    /// Columns that could be named as that of the splits, in their order: with `split` in their name, or with nothing but
+    /// names of splits below it.
+    pub split_columns: Vec<String>,
     /// What is wrong in it.
     pub problems: Vec<Problem>,
 }
@@ -52,21 +61,29 @@ pub struct Label {
     pub end: Option<f64>,
     /// Valence; finite.
     pub label: Option<f64>,
-    /// Part of the dataset.
+    /// Part of the dataset; `None` where it is in none, or in one that is not known (a [`Kind::BadSplit`]).
     pub split: Option<Split>,
 }
 
 impl Labels {
-    /// Reads a table in UTF-8.
+    /// Reads a table in UTF-8. Splits are those of the column `split` or `mode`, where there is one.
     ///
     /// # Errors
     /// [`Error::Unreadable`], naming line and byte where it is not UTF-8; [`Error::Columns`].
     pub fn read(path: &Path) -> Result<Self, Error> {
-        Self::parse(&lines_of(path)?, path)
+        Self::read_with(path, None)
+    }
+
+    /// [`Labels::read`], with the splits of the column `split` where one is named, in any letter case.
+    ///
+    /// # Errors
+    /// Those of [`Labels::read`]; [`Error::Columns`] with all columns, where none has this name.
+    pub fn read_with(path: &Path, split: Option<&str>) -> Result<Self, Error> {
+        Self::parse(&lines_of(path)?, path, split)
     }
 
     /// Reads the content of the file `path`.
-    pub(super) fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+    pub(super) fn parse(text: &str, path: &Path, split: Option<&str>) -> Result<Self, Error> {
         let header = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
         if header.is_empty() {
             return Err(Error::Unreadable { path: path.into(), reason: "it is empty".into(), absent: false });
@@ -86,9 +103,16 @@ impl Labels {
                 return Err(Error::Unreadable { path: path.into(), reason, absent: false });
             }
         };
-        let columns = Columns::of(path, &found)?;
-        let mut reading =
-            Reading { path, columns: &columns, rows: Vec::new(), problems: Vec::new(), seen: HashMap::new() };
+        let columns = Columns::of(path, &found, split)?;
+        let candidates = Candidates::of(&found);
+        let mut reading = Reading {
+            path,
+            columns: &columns,
+            candidates,
+            rows: Vec::new(),
+            problems: Vec::new(),
+            seen: HashMap::new(),
+        };
         if columns.rounded {
             let message = "it has no column `label`; the whole numbers of `label7` stand in for it";
             reading.problems.push(Kind::RoundedLabels.in_file(path, message));
@@ -96,8 +120,9 @@ impl Labels {
         for record in table.records() {
             reading.record(record, found.len());
         }
-        let Reading { rows, problems, .. } = reading;
-        Ok(Self { path: path.into(), rows, has_splits: columns.split.is_some(), problems })
+        let Reading { rows, problems, candidates, .. } = reading;
+        let (path, has_splits, split_columns) = (path.into(), columns.split.is_some(), candidates.names());
+        Ok(Self { path, rows, has_splits, split_columns, problems })
     }
 }
 
@@ -105,6 +130,7 @@ impl Labels {
 struct Reading<'t> {
     path: &'t Path,
     columns: &'t Columns,
+    candidates: Candidates<'t>,
     rows: Vec<Label>,
     problems: Vec<Problem>,
     /// The line that has named each clip.
@@ -127,6 +153,7 @@ impl Reading<'_> {
             let message = format!("it has {} fields, the header has {width}", record.len());
             return self.problems.push(place.problem(Kind::BadLine, message));
         }
+        self.candidates.look_at(&record);
         let label = self.label(place, &record);
         match self.named(place, &label) {
             Ok(()) => self.rows.push(label),
@@ -200,12 +227,12 @@ impl Reading<'_> {
 
 impl Label {
     /// Id of the clip, where the row gives it or its parts.
-    fn name(&self) -> Option<String> {
+    pub fn name(&self) -> Option<String> {
         named(self.id.as_deref(), self.video.as_deref(), self.clip.as_deref())
     }
 
     /// Recording and time, where the row gives them.
-    fn time(&self) -> Option<String> {
+    pub(crate) fn time(&self) -> Option<String> {
         let to = self.end.map(|end| format!(" to {end}")).unwrap_or_default();
         Some(format!("{} from {}{to} s", self.video.as_ref()?, self.start?))
     }
@@ -219,15 +246,4 @@ impl Label {
 
 fn named(id: Option<&str>, video: Option<&str>, clip: Option<&str>) -> Option<String> {
     id.map(str::to_owned).or_else(|| Some(format!("{}_{}", video?, clip?)))
-}
-
-/// Splits are names, or numbers: 0 train, 1 valid, 2 test, 3 none of them.
-fn split_of(name: &str) -> Result<Option<Split>, ()> {
-    match name {
-        "0" => Ok(Some(Split::Train)),
-        "1" => Ok(Some(Split::Valid)),
-        "2" => Ok(Some(Split::Test)),
-        "3" => Ok(None),
-        name => Split::named(name).map(Some).ok_or(()),
-    }
 }

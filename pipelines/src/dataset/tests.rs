@@ -4,6 +4,7 @@ mod fuzz;
 mod inventories;
 mod manifests;
 mod shards;
+mod splits;
 mod tables;
 mod trees;
 
@@ -18,7 +19,7 @@ fn manifest(text: &str) -> Manifest {
 }
 
 fn table(text: &str) -> Labels {
-    Labels::parse(text, Path::new("labels.csv")).unwrap()
+    Labels::parse(text, Path::new("labels.csv"), None).unwrap()
 }
 
 fn kinds(problems: &[Problem]) -> Vec<Kind> {

@@ -15,21 +15,36 @@ use affekt_whisper::Whisper;
 use candle_core::{DType, Device};
 use candle_nn::VarBuilder;
 
+use super::fusion;
 use crate::Error;
+use crate::train::checkpoint::{self, Card, expect_method};
 
 /// Weights in one of the forms that networks are built from.
 #[derive(Clone, Debug)]
 pub enum Form {
     /// Tensors by name.
     Checkpoint(Checkpoint),
+    /// Tensors by name, with what `affekt train` says of them.
+    Trained(Checkpoint, Box<Card>),
     /// A quantised language model with its configuration.
     Gguf(PathBuf),
 }
 
 impl Form {
-    /// Opens the weights at `path`: a file of any form, an index of shards, a folder.
-    pub fn open(path: &Path) -> Result<Self, WeightsError> {
-        if is_gguf(path) { Ok(Self::Gguf(path.into())) } else { Checkpoint::open(path).map(Self::Checkpoint) }
+    /// Opens the weights at `path`: a file of any form, an index of shards, a folder as Hugging Face saves one, the folder of
+    /// a run.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        if is_gguf(path) {
+            return Ok(Self::Gguf(path.into()));
+        }
+        let run = path.join(checkpoint::FILE);
+        let path = if run.is_file() { &run } else { path };
+        let weights = Checkpoint::open(path)?;
+        let card = if path.is_file() { checkpoint::card(path)? } else { None };
+        Ok(match card {
+            Some(card) => Self::Trained(weights, Box::new(card)),
+            None => Self::Checkpoint(weights),
+        })
     }
 }
 
@@ -56,6 +71,7 @@ impl<'b> Source<'b> {
     /// The network with the bundle's own weights, verified.
     pub fn of(bundle: &'b Bundle, network: &'b str, device: &'b Device) -> Result<Self, Error> {
         let weights = match bundle.weights(network)? {
+            // What is part of the program was drawn, not trained.
             Weights::Embedded { name, bytes } => Form::Checkpoint(Checkpoint::embedded(&name, bytes)?),
             Weights::File(path) | Weights::Sharded(path) => Form::open(&path)?,
         };
@@ -74,12 +90,8 @@ impl<'b> Source<'b> {
     /// The weights by name.
     pub fn checkpoint(&self) -> Result<&Checkpoint, Error> {
         match &self.weights {
-            Form::Checkpoint(checkpoint) => Ok(checkpoint),
-            Form::Gguf(path) => Err(Error::Weights(WeightsError::NotWeights {
-                file: path.display().to_string(),
-                is: "a GGUF file".into(),
-                remedy: "only the language model is read from GGUF; give this network's own checkpoint",
-            })),
+            Form::Checkpoint(checkpoint) | Form::Trained(checkpoint, _) => Ok(checkpoint),
+            Form::Gguf(path) => Err(gguf_elsewhere(path)),
         }
     }
 
@@ -114,10 +126,26 @@ impl<'b> Source<'b> {
         Ok((network, config.encoder_projector_ds_rate))
     }
 
-    /// The fusion model.
+    /// The fusion model. Weights that affekt has trained bring their own settings, which count; the bundle's configuration
+    /// says how wide its features are.
     pub fn sdumc(&self) -> Result<Sdumc, Error> {
-        let config = self.bundle.config::<affekt_sdumc::RawConfig>(self.network)?.resolve()?;
+        let mut config = self.bundle.config::<affekt_sdumc::RawConfig>(self.network)?.resolve()?;
+        if let Form::Trained(weights, card) = &self.weights {
+            let file = Path::new(weights.origin());
+            expect_method(file, card, super::FUSION)?;
+            let own = fusion::config(file, card, weights)?;
+            fusion::same_widths(file, self.bundle, &own, &config)?;
+            config = own;
+        }
         self.load(affekt_sdumc::keys(&config), |vb| Sdumc::load(vb, &config))
+    }
+
+    /// What the weights say of their training.
+    pub fn card(&self) -> Option<&Card> {
+        match &self.weights {
+            Form::Trained(_, card) => Some(card),
+            Form::Checkpoint(_) | Form::Gguf(_) => None,
+        }
     }
 
     /// What recognises words.
@@ -125,6 +153,15 @@ impl<'b> Source<'b> {
         let config = self.bundle.config::<affekt_whisper::Config>(self.network)?;
         self.load(&affekt_whisper::KEYS, |vb| Whisper::load(vb, &config))
     }
+}
+
+/// The error for a GGUF file in the place of other weights.
+pub(super) fn gguf_elsewhere(path: &Path) -> Error {
+    Error::Weights(WeightsError::NotWeights {
+        file: path.display().to_string(),
+        is: "a GGUF file".into(),
+        remedy: "only the language model is read from GGUF; give this network's own checkpoint",
+    })
 }
 
 /// What the speech encoder `network` shall be like.

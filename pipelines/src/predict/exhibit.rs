@@ -8,6 +8,7 @@ use affekt_report::exhibit::{Envelope, Picture, Views, Weights, Words};
 
 use super::recording::Clip;
 use super::sampler::Snapshot;
+use crate::networks::FUSION;
 use crate::{Error, Networks};
 
 /// Steps of the envelope at most; half as many once they have been joined in pairs.
@@ -159,13 +160,27 @@ fn weights(networks: &Networks) -> Result<Vec<Weights>, Error> {
     let bundle = &networks.bundle;
     let mut weights = Vec::new();
     for name in networks.names() {
+        let judges = name == FUSION;
+        if let Some((file, sha256)) = networks.lineage.named.as_ref().filter(|_| judges) {
+            let file = file.display().to_string();
+            weights.push(Weights {
+                network: name.to_owned(),
+                sha256: sha256.to_string(),
+                licence: String::new(),
+                source: networks.lineage.run().map_or(file.clone(), |run| format!("{file}: {run}")),
+            });
+            continue;
+        }
         let files = bundle.weights_files(name)?;
+        // Of weights that affekt has trained, the bundle's definition knows nothing.
+        let run = networks.lineage.run().filter(|_| judges);
         let facts = files.first().and_then(|file| bundle.manifest().files.get(*file));
+        let facts = facts.filter(|_| run.is_none());
         weights.push(Weights {
             network: name.to_owned(),
             sha256: bundle.weights_digest(name)?.to_string(),
             licence: facts.map(|facts| facts.licence.clone()).unwrap_or_default(),
-            source: facts.map(|facts| facts.source.clone()).unwrap_or_default(),
+            source: run.or_else(|| facts.map(|facts| facts.source.clone())).unwrap_or_default(),
         });
     }
     Ok(weights)

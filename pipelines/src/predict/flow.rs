@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use affekt_core::{Event, Reporter, Seconds, Span, Stage};
 use affekt_media::probe;
-use affekt_report::prediction::Label;
+use affekt_report::prediction::{Fusion, Label};
 use affekt_report::{Exhibit, Prediction};
 
 use super::clock::{Clock, Meter};
@@ -67,6 +67,7 @@ fn run(
 ) -> Result<(Prediction, Option<Exhibit>), Error> {
     let meter = Meter::default();
     let mut clock = Clock::new(reporter, &meter);
+    networks.compare()?;
     let info = clock.wait(|| probe(&request.media))?;
     let job = Job {
         path: &request.media,
@@ -95,7 +96,7 @@ fn run(
     })?;
     let (valence, attention, views) =
         tally.answer().ok_or_else(|| Error::NothingToJudge { path: request.media.clone() })?;
-    let warnings = warnings(networks, &facts, &words, &tally);
+    let warnings = warnings(networks, &facts, &words, &tally)?;
     let exhibit = collection
         .map(|collection| {
             clock.stage(Stage::Report, |_| {
@@ -106,6 +107,11 @@ fn run(
     let prediction = Prediction {
         duration_s: Seconds(facts.span.end.map_or(0.0, |end| end.0 - facts.span.start.0)).rounded(),
         bundle: networks.bundle.name().to_owned(),
+        fusion: networks.lineage.named.as_ref().map(|(file, sha256)| Fusion {
+            file: file.display().to_string(),
+            sha256: sha256.to_string(),
+            run: networks.lineage.run(),
+        }),
         label: Label::of(valence.with_text.unwrap_or(valence.without_text)),
         text_source: request.words.source().filter(|_| valence.with_text.is_some()),
         valence,
@@ -122,15 +128,23 @@ fn run(
 }
 
 /// What a user should know before trusting the numbers, the gravest first.
-fn warnings(networks: &Networks, facts: &Facts, words: &WordsOf<'_>, tally: &Tally) -> Vec<String> {
+fn warnings(
+    networks: &Networks,
+    facts: &Facts,
+    words: &WordsOf<'_>,
+    tally: &Tally,
+) -> Result<Vec<String>, Error> {
     let bundle = networks.bundle.manifest();
     let untrained = (!bundle.trained)
         .then(|| format!("bundle {} is untrained: its numbers carry no meaning", bundle.name));
     let read = tally.words.iter().any(|words| words.transcript.is_some());
-    untrained
+    let other_words = networks.compare()?.filter(|_| read).map(str::to_owned);
+    let warnings = untrained
         .into_iter()
+        .chain(networks.lineage.caution())
+        .chain(other_words)
         .chain(facts.warnings.iter().cloned())
         .chain(tally.warnings())
-        .chain(words.warnings(facts.span, read))
-        .collect()
+        .chain(words.warnings(facts.span, read));
+    Ok(warnings.collect())
 }

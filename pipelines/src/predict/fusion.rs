@@ -1,5 +1,6 @@
 //! Features to valence: both flows through the fusion model.
 
+use affekt_core::FeatureKind;
 use affekt_report::prediction::Shares;
 use affekt_sdumc::{Flow, Sequence, Sequences};
 use candle_core::{DType, Tensor};
@@ -38,9 +39,10 @@ pub struct Verdicts {
     pub without_text: Verdict,
 }
 
-/// Runs both flows.
+/// Runs both flows. A model that was trained without simulated text gets none.
 pub fn fuse(networks: &Networks, features: &Features) -> Result<Verdicts, Error> {
-    let without_text = flow(networks, features, features.simulated.as_ref(), Flow::TextMissing)?;
+    let simulated = features.simulated.as_ref().filter(|_| networks.lineage.takes(FeatureKind::Simulated));
+    let without_text = flow(networks, features, simulated, Flow::TextMissing)?;
     let with_text = features.text.as_ref().map(|text| flow(networks, features, Some(text), Flow::Complete));
     Ok(Verdicts { with_text: with_text.transpose()?, without_text })
 }

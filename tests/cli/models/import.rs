@@ -332,3 +332,54 @@ fn weights_with(mut tensors: HashMap<String, Tensor>, name: &str) -> HashMap<Str
     tensors.insert(name.into(), Tensor::zeros(3, DType::F32, &Device::Cpu).unwrap());
     tensors
 }
+
+/// What the tiny bundle makes its features by.
+fn specs(place: &Place) -> Vec<Value> {
+    let told = place.affekt(["doctor", "--json"]).json();
+    let features = told["bundle"]["Ok"]["features"].as_array().unwrap().clone();
+    features.iter().map(|feature| feature["spec"].clone()).collect()
+}
+
+#[test]
+fn a_run_is_taken_in_with_its_card() {
+    let place = Place::new();
+    let folder = partial(&place, &["sdumc"]);
+    let bundle = folder.to_str().unwrap();
+    let run = place.path("run");
+    let predict = || place.affekt(["predict", SAMPLE, "--json", "--end", "1", "--models", bundle]);
+    let mut card = crate::fusion::card(&specs(&place));
+
+    // What cannot be taken in is refused: another method, other widths.
+    card["method"] = "hrlf".into();
+    crate::fusion::run_of(&run, &card);
+    let message = refused(&place, &folder, "sdumc", run.to_str().unwrap())["message"].to_string();
+    assert!(message.contains("of method hrlf") && message.contains("checkpoint.safetensors"), "{message}");
+    card["method"] = "sdumc".into();
+    card["settings"]["widths"] = serde_json::json!({"audio": 64, "text": 64, "video": 64});
+    crate::fusion::run_of(&run, &card);
+    let message = refused(&place, &folder, "sdumc", run.to_str().unwrap())["message"].to_string();
+    assert!(message.contains("video features 64 wide, and the bundle's are 128 wide"), "{message}");
+
+    // Its own settings count, not those of the bundle's configuration.
+    card["settings"] = serde_json::json!({"compat": "paper", "dim": 64, "mia": "off"});
+    let file = crate::fusion::run_of(&run, &card);
+    let ended = place.affekt(["models", "import", bundle, "sdumc", run.to_str().unwrap(), "--json"]);
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert_eq!(ended.json()["sha256"], ended.json()["source_sha256"], "copied, card and all");
+    assert!(fs::read(folder.join("sdumc/model.safetensors")).unwrap() == fs::read(&file).unwrap());
+    let own = predict();
+    assert_eq!(own.code, 0, "{}", own.stdout);
+    let named = place.affekt(["predict", SAMPLE, "--json", "--end", "1", "--fusion", run.to_str().unwrap()]);
+    assert_eq!(own.json()["valence"], named.json()["valence"]);
+    let embedded = place.affekt(["predict", SAMPLE, "--json", "--end", "1"]).json();
+    assert_ne!(own.json()["valence"], embedded["valence"]);
+
+    // Features of other recipes are refused, as for a model that is named.
+    card["specs"][0]["layers"] = "-2".into();
+    crate::fusion::run_of(&run, &card);
+    let ended = place.affekt(["models", "import", bundle, "sdumc", run.to_str().unwrap()]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let ended = predict();
+    let message = ended.json()["error"]["message"].to_string();
+    assert!(ended.code == 1 && message.contains("audio, layers: -2 in training, -5 here"), "{message}");
+}

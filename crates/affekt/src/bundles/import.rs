@@ -1,10 +1,12 @@
 //! Published checkpoints into a bundle.
 
+use std::fs;
 use std::path::Path;
 
 use affekt_core::Digest;
 use affekt_pipelines::Error;
 use affekt_pipelines::networks::{self, Form};
+use affekt_pipelines::train::checkpoint;
 use affekt_weights::Error as WeightsError;
 use affekt_weights::bundle::change::file_name;
 use affekt_weights::bundle::{Bundle, Imported, NetworkFiles};
@@ -27,8 +29,9 @@ pub struct TakenIn {
 /// Weights of a network may have any published form (a checkpoint file, an index of shards, a folder as Hugging Face
 /// saves one, an ONNX file for the face detector). The network is built from them with the bundle's configuration first:
 /// what does not fit to the last key and shape is refused. Then they are written as safetensors under their published
-/// names; a GGUF file is checked in the same way and copied. Any other file is copied as it is; where its digest is known
-/// it must be right.
+/// names; a GGUF file is checked in the same way and copied. A checkpoint of `affekt train`, or the folder of its run, keeps
+/// its card: its settings count, and its features are held against the bundle's at each prediction. Any other file is
+/// copied as it is; where its digest is known it must be right.
 pub fn import(bundle: &mut Bundle, target: &str, source: &Path) -> Result<TakenIn, Error> {
     if !source.exists() {
         return Err(WeightsError::NotFound { path: source.into() }.into());
@@ -69,7 +72,12 @@ fn weights(bundle: &mut Bundle, network: &str, source: &Path) -> Result<TakenIn,
         return Err(Error::Setting { name: "PATH".into(), reason });
     }
     networks::check(bundle, network, &form)?;
-    let Form::Checkpoint(checkpoint) = form else { return copy(bundle, &listed[0], source) };
+    let source = &checkpoint::file(source).unwrap_or_else(|_| source.into());
+    let (checkpoint, trained) = match form {
+        Form::Checkpoint(checkpoint) => (checkpoint, false),
+        Form::Trained(checkpoint, _) => (checkpoint, true),
+        Form::Gguf(_) => return copy(bundle, &listed[0], source),
+    };
     let pinned =
         |path: &String| bundle.manifest().files.get(path).is_some_and(|facts| facts.sha256.is_some());
     if listed.len() == 1 && listed[0].ends_with(".safetensors") && pinned(&listed[0]) && source.is_file() {
@@ -78,7 +86,13 @@ fn weights(bundle: &mut Bundle, network: &str, source: &Path) -> Result<TakenIn,
     }
     let source_sha256 = checkpoint.digest();
     let imported = Imported { name: file_name(source), sha256: source_sha256.clone() };
-    let write = |path: &Path| checkpoint.write(path, |name| Some(name.to_owned()));
+    let write = |path: &Path| match trained {
+        // With the card in it.
+        true => fs::copy(source, path)
+            .map(|_| ())
+            .map_err(|error| WeightsError::Write { path: path.into(), reason: error.to_string() }),
+        false => checkpoint.write(path, |name| Some(name.to_owned())),
+    };
     let (file, sha256) = bundle.take_weights(network, imported, write)?;
     let tensors = Some(checkpoint.shapes().count());
     Ok(TakenIn { file, sha256, source_sha256, tensors })

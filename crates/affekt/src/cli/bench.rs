@@ -14,6 +14,8 @@ use super::simulate::Recipe;
 pub enum Bench {
     /// Text generation: many clips at once against one at a time, what limits it, and the hours that all of MOSEI would take.
     Simulate(BenchSimulate),
+    /// A training step of SDUMC at its published size, and how near it is to what its arithmetic alone would take.
+    Train(BenchTrain),
     /// Batch extraction: each stage alone, the whole, what limits it, and the hours that all of MOSEI would take.
     #[cfg(feature = "media")]
     Extract(BenchExtract),
@@ -46,6 +48,23 @@ pub struct BenchSimulate {
     /// Most memory for the keys and values; it bounds how many are in flight.
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes)]
     pub kv_memory: usize,
+}
+
+/// Flags of `bench train`.
+#[derive(Debug, Args)]
+pub struct BenchTrain {
+    /// Clips of the batch, which is drawn.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=4096))]
+    pub clips: u16,
+    /// Frames of audio, rows of text (and of simulated text), and frames of video of each clip.
+    #[arg(long, value_name = "AUDIO,TEXT,VIDEO", num_args = 3, value_delimiter = ',', default_values_t = [365, 40, 220], value_parser = clap::value_parser!(u16).range(1..))]
+    pub frames: Vec<u16>,
+    /// Steps that are measured, after one that warms up.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    pub steps: u16,
+    /// Where it runs: auto, cpu, cuda or cuda:INDEX.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
 }
 
 /// Flags of `bench extract`.

@@ -39,7 +39,7 @@ pub enum Cache {
         #[command(flatten)]
         choice: Choice,
     },
-    /// Features of another program, from .npy files.
+    /// Features of another program, from .npy files: one a clip, or one of all clips with a table that names them.
     Import(Import),
     /// Remove superseded recipes and what dead writers left behind; nothing else.
     Gc {
@@ -69,14 +69,27 @@ pub struct Import {
     /// Folder of the cache; made where it is missing.
     #[arg(long, value_name = "DIR")]
     pub cache: PathBuf,
-    /// Where the files are: DIR/FEATURE/ID.npy, or DIR/ID.npy.
-    #[arg(long, value_name = "DIR")]
+    /// Where the files are: DIR/FEATURE/ID.npy, or DIR/ID.npy; with --index, one file of shape (clips, width) or (clips, rows,
+    /// width).
+    #[arg(long, value_name = "DIR|FILE")]
     pub npy: PathBuf,
+    /// The clips of a file: TSV or CSV with a header line, a line a clip.
+    #[arg(long, value_name = "FILE")]
+    pub index: Option<PathBuf>,
+    /// The index's column of ids [default: id].
+    #[arg(long, value_name = "NAME", requires = "index")]
+    pub id_column: Option<String>,
+    /// Its column of places in the file, from 0 [default: row; without such a column, the order of the lines].
+    #[arg(long, value_name = "NAME", requires = "index")]
+    pub row_column: Option<String>,
+    /// Its column that says how many of a clip's rows are its own, and not padding [default: all are].
+    #[arg(long, value_name = "NAME", requires = "index")]
+    pub length_column: Option<String>,
     /// Which feature they are.
     #[arg(long, value_name = "FEATURE", value_parser = kind())]
     pub feature: FeatureKind,
     /// The network that made them, by name.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", default_value = "unknown")]
     pub encoder: String,
     /// SHA-256 of its weights; where it is not known, the digest of the files stands for it.
     #[arg(long, value_name = "SHA256")]
@@ -93,7 +106,8 @@ pub struct Import {
     /// How the numbers are kept: f32, f16 or bf16.
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub dtype: String,
-    /// What a row stands for [default: 20ms for audio and speech, frame for video, token for text and simulated].
+    /// What a row stands for [default: 20ms for audio and speech, frame for video, token for text and simulated; clip where an
+    /// indexed file has one row a clip].
     #[arg(long, value_name = "NAME")]
     pub row: Option<String>,
 }

@@ -20,7 +20,7 @@ use crate::cli::Global;
 use crate::output;
 
 /// Exit code of a run that was interrupted: that of a program killed by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command could not run.
 pub type Refusal = Box<dyn Explain>;

@@ -6,6 +6,7 @@ mod rates;
 mod simulate;
 #[cfg(feature = "media")]
 mod table;
+mod train;
 
 use std::process::ExitCode;
 
@@ -15,6 +16,7 @@ use crate::cli::{self, Global};
 pub fn run(command: &cli::Bench, global: &Global) -> ExitCode {
     match command {
         cli::Bench::Simulate(flags) => simulate::run(flags, global),
+        cli::Bench::Train(flags) => train::run(flags, global),
         #[cfg(feature = "media")]
         cli::Bench::Extract(flags) => extract::run(flags, global),
     }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use affekt_core::{ErrorKind, Explain};
 use affekt_report::page::{Entry, Page};
+use affekt_report::training::Made;
 use tempfile::NamedTempFile;
-use time::OffsetDateTime;
+
+use super::made::made;
 
 /// Where the page goes.
 pub struct Target {
@@ -104,29 +106,8 @@ fn page(entries: Vec<Entry>) -> Page {
         [only] => Path::new(only.input()).file_name().unwrap_or_default().to_string_lossy().into_owned(),
         several => format!("{} recordings", several.len()),
     };
-    let now = OffsetDateTime::now_utc();
-    Page {
-        title,
-        program: format!("affekt {}", env!("CARGO_PKG_VERSION")),
-        command: command(),
-        made: format!("{} {:02}:{:02} UTC", now.date(), now.hour(), now.minute()),
-        entries,
-    }
-}
-
-/// The command line as it was given; arguments with blanks in quotes.
-fn command() -> String {
-    let quoted = |argument: std::borrow::Cow<'_, str>| {
-        let plain = |letter: char| letter.is_alphanumeric() || "-_./=:@,+%".contains(letter);
-        if !argument.is_empty() && argument.chars().all(plain) {
-            argument.into_owned()
-        } else {
-            format!("'{}'", argument.replace('\'', r"'\''"))
-        }
-    };
-    let arguments = std::env::args_os().skip(1);
-    let arguments = arguments.map(|argument| quoted(argument.to_string_lossy()));
-    std::iter::once("affekt".to_owned()).chain(arguments).collect::<Vec<_>>().join(" ")
+    let Made { program, command, made } = made();
+    Page { title, program, command, made, entries }
 }
 
 #[cfg(test)]

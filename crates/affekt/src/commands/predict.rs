@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use affekt::{Error, Predictor};
 use affekt_core::{Event, Explain, Reporter, Seconds, Span, Stage};
+use affekt_pipelines::networks::fusion::fusion;
 use affekt_pipelines::predict::{self, Request};
 use affekt_pipelines::transcript::Transcript;
 use affekt_report::table::{Row, table};
@@ -68,7 +69,7 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
         .map_err(|bad| failed(setting("--start, --end", bad.to_string())))?;
     let words = words(flags, inputs).map_err(failed)?;
     let report = flags.report.as_deref().map(|path| target(path, inputs)).transpose()?;
-    let predictor = Predictor::load(&flags.models, &flags.device);
+    let predictor = load(flags);
     let predictor = match flags.detector.yunet() {
         Some((weights, namer)) => predictor.and_then(|predictor| {
             predictor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))
@@ -76,7 +77,23 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
         None => predictor,
     };
     let predictor = predictor.and_then(|predictor| hearing(predictor, &words)).map_err(failed)?;
+    predictor.check().map_err(failed)?;
     Ok(Run { predictor, span, words, report, loading: Seconds(started.elapsed().as_secs_f64()) })
+}
+
+/// The bundle's networks, with the fusion model that is named or its own.
+fn load(flags: &cli::Predict) -> Result<Predictor, Error> {
+    let reading = flags.reading.parse()?;
+    let Some(path) = &flags.fusion else {
+        return match reading.given() {
+            Some(flag) => {
+                Err(setting(flag, "it says how the weights of --fusion are to be read, and there is none"))
+            }
+            None => Predictor::load(&flags.models, &flags.device),
+        };
+    };
+    let fusion = fusion(path, &reading).map_err(|error| Error::named_by("--fusion", error))?;
+    Predictor::load_with(&flags.models, &fusion, &flags.device)
 }
 
 /// With what recognises words, where they are asked for.

@@ -7,6 +7,7 @@ use affekt_pipelines::{Error, device};
 use affekt_weights::tensors::TensorFile;
 use affekt_weights::{Checkpoint, Gguf, read_config};
 use candle_core::{DType, Device, Tensor};
+use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 
 use crate::cli::{self, Dtype, Network, Special};
@@ -123,9 +124,10 @@ fn refuse_foreign(flags: &cli::Run) -> Result<(), Error> {
         missing,
         compat,
         mia,
+        loss_weights,
     } = &flags.special;
     let generate = &[Network::Generate][..];
-    let sdumc = &[Network::Sdumc][..];
+    let sdumc = &[Network::Sdumc, Network::SdumcLoss][..];
     let given = [
         ("--normalize", normalize.is_some(), &[Network::Wavlm][..]),
         ("--variant", variant.is_some(), &[Network::Manet][..]),
@@ -134,14 +136,16 @@ fn refuse_foreign(flags: &cli::Run) -> Result<(), Error> {
         ("--layers", layers.is_some(), generate),
         ("--scorer", scorer.is_some(), generate),
         ("--in-flight", in_flight.is_some(), generate),
-        ("--missing", *missing, sdumc),
+        ("--missing", *missing, &[Network::Sdumc][..]),
         ("--compat", compat.is_some(), sdumc),
         ("--mia", mia.is_some(), sdumc),
+        ("--loss-weights", loss_weights.is_some(), &[Network::SdumcLoss][..]),
     ];
     let foreign = |(_, given, takers): &&(&str, bool, &[Network])| *given && !takers.contains(&flags.network);
     match given.iter().find(foreign) {
         Some((flag, _, _)) => {
-            let network = format!("{:?}", flags.network).to_lowercase();
+            let network =
+                flags.network.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
             Err(Error::Setting {
                 name: (*flag).into(),
                 reason: format!("network {network} does not take it"),

@@ -9,6 +9,8 @@ pub const PREFIX: usize = 10;
 const ALIGNMENT: usize = 64;
 /// The longest text that is read: NumPy's own limit (`max_header_size`).
 const LONGEST: usize = 10_000;
+/// Bytes that hold the longest header that is read, with all that stands before it.
+pub const LONGEST_WHOLE: usize = PREFIX + 2 + LONGEST;
 /// The most axes that NumPy knows.
 const AXES: usize = 64;
 

@@ -1,13 +1,13 @@
 //! The report's file: its format is that of its ending, and it is there as a whole or not at all.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use affekt_core::{ErrorKind, Explain};
-use tempfile::NamedTempFile;
 
 use super::Agreement;
+use crate::atomic;
 
 /// A report that cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ impl Agreement {
         let checked = match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(found) if !found.is_file() => Ok(()),
-            _ => draft(path).map(drop),
+            _ => atomic::draft(path).map(drop),
         };
         checked.map_err(|source| Error::Unwritable { path: path.into(), source })
     }
@@ -90,28 +90,7 @@ impl Agreement {
             Format::Csv => self.to_csv(),
             Format::Json => self.to_json(),
         };
-        written(path, &text).map_err(|source| Error::Unwritable { path: path.into(), source })
+        atomic::replace(path, text.as_bytes())
+            .map_err(|source| Error::Unwritable { path: path.into(), source })
     }
-}
-
-fn written(path: &Path, text: &str) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return fs::write(path, text);
-    }
-    let mut draft = draft(path)?;
-    draft.write_all(text.as_bytes())?;
-    draft.as_file().sync_all()?;
-    draft.persist(path).map(drop).map_err(|error| error.error)
-}
-
-/// A file beside `path`, gone when dropped.
-fn draft(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut draft = tempfile::Builder::new();
-    draft.prefix(".affekt-agreement-");
-    // As readable as any file that a program makes: a temporary one would be its owner's alone.
-    #[cfg(unix)]
-    draft.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // The error of the draft names the draft.
-    draft.tempfile_in(folder).map_err(|error| error.kind().into())
 }

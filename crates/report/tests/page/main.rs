@@ -1,6 +1,7 @@
 //! The HTML page: well-formed, self-contained, complete, and of a bounded size.
 #![expect(clippy::unwrap_used, reason = "helper functions of tests")]
 
+#[path = "../browser/mod.rs"]
 mod browser;
 mod sample;
 
@@ -44,6 +45,11 @@ fn every_page_is_well_formed_and_its_links_lead_somewhere() {
             assert!(ids.contains(target.strip_prefix('#').unwrap()), "{target}");
         }
     }
+}
+
+#[test]
+fn no_page_is_wider_than_its_window() {
+    browser::fits(&sample::everything().html(), "page");
 }
 
 #[test]

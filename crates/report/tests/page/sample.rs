@@ -16,6 +16,7 @@ pub fn clip() -> (Prediction, Exhibit) {
         input: "talks/interview.mp4".into(),
         duration_s: Seconds(8.0),
         bundle: "tiny".into(),
+        fusion: None,
         label: Label::Positive,
         text_source: Some(TextSource::Transcript),
         valence: Valence { with_text: Some(3.456), without_text: -0.321 },

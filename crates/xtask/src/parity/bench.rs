@@ -8,13 +8,13 @@ use super::cases::{self, Timed};
 use super::check::holds;
 use super::options::Options;
 use super::programs::{Compared, Programs, publish};
-use super::{engine, table};
+use super::{engine, step, table};
 
 /// Peak memory is never above PyTorch's.
 pub const MEMORY_BOUND: f64 = 1.0;
 
 /// How often each program is started.
-const ROUNDS: usize = 3;
+pub const ROUNDS: usize = 3;
 
 /// What one program took over all rounds.
 #[derive(Default)]
@@ -29,13 +29,17 @@ pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let wanted = |timed: &Timed| options.wants(timed.case.network);
     let timed: Vec<Timed> = cases::timed().into_iter().filter(wanted).collect();
     let with_engine = options.wants("engine");
-    if timed.is_empty() && !with_engine {
+    let with_step = options.wants(cases::STEP);
+    if timed.is_empty() && !with_engine && !with_step {
         bail!("none of these networks is timed");
     }
     if !timed.is_empty() {
         one_by_one(root, &options, &timed)?;
     }
-    if with_engine { engine::run(root, &options) } else { Ok(()) }
+    if with_engine {
+        engine::run(root, &options)?;
+    }
+    if with_step { step::run(root, &options) } else { Ok(()) }
 }
 
 /// The passes of single networks.
@@ -125,7 +129,7 @@ impl Row {
 }
 
 /// Median (min to max).
-fn spread(seconds: &[f64]) -> String {
+pub fn spread(seconds: &[f64]) -> String {
     let least = seconds.iter().copied().fold(f64::INFINITY, f64::min);
     let most = seconds.iter().copied().fold(0.0, f64::max);
     format!("{:.3} ({least:.3} to {most:.3})", median(seconds))

@@ -58,6 +58,16 @@ pub struct Probe {
     pub products: f64,
 }
 
+/// What a training step takes at least.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Floor {
+    /// 10^9 floating-point operations of its projections.
+    pub gflop: f64,
+    /// What affekt's plain products reach.
+    pub gflop_per_s: f64,
+    pub seconds: f64,
+}
+
 /// How far one group of output tensors is from its reference.
 pub struct Compared {
     pub name: String,
@@ -149,6 +159,22 @@ impl Programs {
         Ok(Probe { read: rate("read_gb_s")?, products: rate("gflop_s")? })
     }
 
+    /// Training steps of SDUMC in PyTorch.
+    pub fn torch_steps(&self, steps: usize) -> Result<Measured> {
+        let mut command = self.script("sdumc_step.py");
+        command.env("OMP_NUM_THREADS", &self.threads);
+        let said = shell::capture(command.args(["--steps", &steps.to_string()]))?;
+        measured(&said).with_context(|| format!("not seconds and memory: {said}"))
+    }
+
+    /// The same in `affekt bench train`.
+    pub fn affekt_steps(&self, steps: usize) -> Result<(Measured, Floor)> {
+        let mut command = self.command();
+        command.args(["bench", "train", "--json", "--device", "cpu", "--steps", &steps.to_string()]);
+        let said = shell::capture(&mut command)?;
+        measured(&said).zip(floor(&said)).with_context(|| format!("not seconds and memory: {said}"))
+    }
+
     /// A file under the folder of weights and inputs, as JSON.
     pub fn json(&self, name: &str) -> Result<Value> {
         let path = self.root.join(FOLDER).join(name);
@@ -203,6 +229,12 @@ fn measured(said: &str) -> Option<Measured> {
     Some(Measured { seconds, memory: json["peak_rss_mb"].as_f64()?, search: search(&json["search"]) })
 }
 
+fn floor(said: &str) -> Option<Floor> {
+    let json: Value = serde_json::from_str(said).ok()?;
+    let number = |name: &str| json[name].as_f64();
+    Some(Floor { gflop: number("gflop")?, gflop_per_s: number("gflop_per_s")?, seconds: number("floor_s")? })
+}
+
 fn search(json: &Value) -> Option<Search> {
     let number = |name: &str| json[name].as_f64();
     Some(Search {
@@ -236,6 +268,8 @@ mod tests {
         let said = measured(r#"{"seconds": [1.5, 2], "peak_rss_mb": 3.25}"#).unwrap();
         assert_eq!((said.seconds.as_slice(), said.memory, said.search), (&[1.5, 2.0][..], 3.25, None));
         assert!(measured(r#"{"seconds": [1], "peak_rss_mb": null}"#).is_none());
+        let floor = floor(r#"{"gflop": 123.5, "gflop_per_s": 247.0, "floor_s": 0.5}"#);
+        assert_eq!(floor, Some(Floor { gflop: 123.5, gflop_per_s: 247.0, seconds: 0.5 }));
         let line = r#"{"name": "r", "kind": "numbers", "tensors": 2, "worst": "r.1", "error": null}"#;
         let found = compared(line).unwrap();
         assert!(found.error.is_none() && !found.integers && found.tensors == 2);

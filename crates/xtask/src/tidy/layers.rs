@@ -18,7 +18,7 @@ pub enum Layer {
 }
 
 /// Every member of the workspace.
-pub const MEMBERS: [(&str, Layer); 18] = [
+pub const MEMBERS: [(&str, Layer); 19] = [
     ("crates/core", Layer::Core),
     ("crates/media", Layer::Machinery),
     ("crates/faces", Layer::Machinery),
@@ -27,6 +27,7 @@ pub const MEMBERS: [(&str, Layer); 18] = [
     ("crates/generate", Layer::Machinery),
     ("crates/cache", Layer::Machinery),
     ("crates/report", Layer::Machinery),
+    ("crates/train", Layer::Machinery),
     ("models/wavlm", Layer::Network),
     ("models/manet", Layer::Network),
     ("models/llama", Layer::Network),

@@ -18,8 +18,8 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Finds them in the header `found` of the table `path`, in any letter case.
-    pub fn of(path: &Path, found: &[String]) -> Result<Self, Error> {
+    /// Finds them in the header `found` of the table `path`, in any letter case; `split` names that of the splits.
+    pub fn of(path: &Path, found: &[String], split: Option<&str>) -> Result<Self, Error> {
         let failed = |reason: String| Error::Columns { path: path.into(), found: found.to_vec(), reason };
         let column = |names: &[&str]| {
             let named = |name: &&str| found.iter().position(|column| column.eq_ignore_ascii_case(name));
@@ -41,7 +41,17 @@ impl Columns {
         let Some(label) = exact.or(column(&["label7"])?) else {
             return Err(failed("one needs label".into()));
         };
-        let (end, split) = (column(&["end"])?, column(&["split", "mode"])?);
+        let end = column(&["end"])?;
+        let split =
+            match split {
+                None => column(&["split", "mode"])?,
+                Some(name) => {
+                    let place = column(&[name])?;
+                    Some(place.ok_or_else(|| {
+                        failed(format!("none is called {name}, which was to say the split"))
+                    })?)
+                }
+            };
         Ok(Self { id, video, clip, start, end, label, split, rounded: exact.is_none() })
     }
 }

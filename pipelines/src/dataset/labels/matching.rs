@@ -14,8 +14,7 @@ impl Manifest {
     /// nearest first (of equal starts, those of the nearest ends), each label to one clip. What is left on either side
     /// is a problem.
     pub fn label(&mut self, labels: &Labels) {
-        let mut chosen = self.by_id(labels);
-        self.by_start(labels, &mut chosen);
+        let chosen = self.matches(labels);
         self.problems.extend(labels.problems.iter().cloned());
         let mut used = vec![false; labels.rows.len()];
         chosen.iter().flatten().for_each(|&at| used[at] = true);
@@ -33,6 +32,13 @@ impl Manifest {
             }
         }
         self.leftover(labels, &used);
+    }
+
+    /// For each clip the place of its row in `labels`, where it has one.
+    pub(crate) fn matches(&self, labels: &Labels) -> Vec<Option<usize>> {
+        let mut chosen = self.by_id(labels);
+        self.by_start(labels, &mut chosen);
+        chosen
     }
 
     fn by_id(&self, labels: &Labels) -> Vec<Option<usize>> {

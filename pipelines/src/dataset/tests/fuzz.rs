@@ -84,7 +84,7 @@ fn tables() {
     let lines = "v___0___0.5___2.5___hello there\nv___12___2.0___44.0___bye\n";
     damaged(&corpus, |bytes| {
         let Some(text) = text(bytes) else { return };
-        let Ok(labels) = Labels::parse(&text, Path::new("labels.csv")) else { return };
+        let Ok(labels) = Labels::parse(&text, Path::new("labels.csv"), None) else { return };
         let mut manifest = mosei::manifest("v", Path::new("v.mp4"), Path::new("v.txt"), lines);
         manifest.label(&labels);
         is_sound(&manifest);

@@ -66,7 +66,7 @@ fn columns_that_say_too_little_are_listed() {
         ("id,label,label", "twice"),
         ("id;label;split", "id;label;split"),
     ] {
-        let error = Labels::parse(&format!("{header}\nx\n"), Path::new("labels.csv")).unwrap_err();
+        let error = Labels::parse(&format!("{header}\nx\n"), Path::new("labels.csv"), None).unwrap_err();
         let told = error.to_string();
         assert!(told.contains(part) && told.contains("labels.csv"), "{told}");
         assert!(header.split(',').all(|column| told.contains(column)), "{told}");

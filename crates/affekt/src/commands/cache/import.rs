@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use affekt_cache::{Description, Error, Imported, import};
-use affekt_core::{ClipId, FeatureKind, FeatureSpec};
+use affekt_cache::{Description, Error, Imported, Index, import, import_table};
+use affekt_core::{ClipId, FeatureSpec};
 use serde::Serialize;
 
 use super::words;
@@ -31,12 +31,17 @@ struct Failed<'i> {
     reason: &'i str,
 }
 
-/// Runs the command: exit 2 when some files cannot be taken, 1 when none can.
+/// Runs the command: exit 2 when some clips cannot be taken, 1 when none can.
 pub fn run(flags: &Import, global: &Global) -> Result<ExitCode, Error> {
-    let below = flags.npy.join(flags.feature.name());
-    let folder = if below.is_dir() { &below } else { &flags.npy };
     let progress = Progress::new(global);
-    let imported = import(&flags.cache, folder, &description(flags), &progress);
+    let imported = match index(flags) {
+        Some(index) => import_table(&flags.cache, &flags.npy, &index, &description(flags), &progress),
+        None => {
+            let below = flags.npy.join(flags.feature.name());
+            let folder = if below.is_dir() { &below } else { &flags.npy };
+            import(&flags.cache, folder, &description(flags), &progress)
+        }
+    };
     progress.clear();
     let imported = imported?;
     tell(&imported, global);
@@ -44,15 +49,13 @@ pub fn run(flags: &Import, global: &Global) -> Result<ExitCode, Error> {
     Ok(output::exit_code(imported.written + imported.already + failures, failures))
 }
 
+fn index(flags: &Import) -> Option<Index> {
+    let Import { index, id_column, row_column, length_column, .. } = flags;
+    let path = index.clone()?;
+    Some(Index { path, id: id_column.clone(), row: row_column.clone(), length: length_column.clone() })
+}
+
 fn description(flags: &Import) -> Description {
-    let row = flags.row.clone().unwrap_or_else(|| {
-        match flags.feature {
-            FeatureKind::Audio | FeatureKind::Speech => "20ms",
-            FeatureKind::Video => "frame",
-            FeatureKind::Text | FeatureKind::Simulated => "token",
-        }
-        .to_owned()
-    });
     Description {
         kind: flags.feature,
         encoder: flags.encoder.clone(),
@@ -61,7 +64,7 @@ fn description(flags: &Import) -> Description {
         preprocessing: flags.preprocessing.clone(),
         width: flags.width,
         dtype: flags.dtype.clone(),
-        row,
+        row: flags.row.clone(),
     }
 }
 

@@ -1,10 +1,8 @@
-//! What a browser makes of the page, where one is installed.
+//! What a browser makes of a page, where one is installed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-use crate::sample;
 
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
 /// A phone, a small and a large screen.
@@ -18,7 +16,7 @@ addEventListener("load", () => {
     const page = frame.contentDocument;
     page.querySelectorAll("details").forEach(details => details.open = true);
     const wide = [...page.querySelectorAll("body, main, section, table, figure, pre, dd, td")];
-    const over = wide.filter(part => part.getBoundingClientRect().right > page.documentElement.clientWidth + 1);
+    const over = wide.filter(part => !part.parentElement.closest(".scroll") && part.getBoundingClientRect().right > page.documentElement.clientWidth + 1);
     const names = over.slice(0, 3).map(part => part.tagName + "." + part.className).join(" ");
     return frame.width + ":" + (page.documentElement.scrollWidth - page.documentElement.clientWidth) + ":" + names + ";";
   });
@@ -26,15 +24,15 @@ addEventListener("load", () => {
 });
 </script>"#;
 
-#[test]
-fn no_page_is_wider_than_its_window() {
+/// Holds the page against windows of several widths; tells why where it cannot. `name` is that of a folder for its files.
+pub fn fits(html: &str, name: &str) {
     let Some(browser) = browser() else {
         println!("skipped: no Chromium here (it would measure the page's width)");
         return;
     };
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&folder).unwrap();
-    let html = sample::everything().html().replace('&', "&amp;").replace('"', "&quot;");
+    let html = html.replace('&', "&amp;").replace('"', "&quot;");
     let frame = |width| {
         format!("<iframe width=\"{width}\" height=\"900\" style=\"border:0\" srcdoc=\"{html}\"></iframe>")
     };

@@ -1,0 +1,46 @@
+//! The card among the notes of a safetensors file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use affekt_weights::tensors::notes;
+
+use super::{Card, Error};
+
+/// The note with the card, as JSON.
+const CARD: &str = "card";
+/// The note with the version of its form.
+const FORMAT: &str = "format";
+
+/// Version of the form of cards that is written.
+const WRITTEN: u32 = 1;
+
+/// The notes of a file with this card.
+pub fn seal(card: &Card) -> BTreeMap<String, String> {
+    let text = serde_json::to_string(card).expect("a card is plain data");
+    BTreeMap::from([(FORMAT.to_owned(), WRITTEN.to_string()), (CARD.to_owned(), text)])
+}
+
+/// The card of the file at `path`; `None` for a file of another form, and for one without a card.
+pub fn unseal(path: &Path) -> Result<Option<Card>, Error> {
+    if !is_safetensors(path) {
+        return Ok(None);
+    }
+    let notes = notes(path)?;
+    let Some(text) = notes.get(CARD) else { return Ok(None) };
+    let damaged = |reason: String| Error::Damaged { file: path.into(), reason };
+    let format = notes.get(FORMAT).and_then(|format| format.parse::<u32>().ok());
+    let format = format.ok_or_else(|| damaged("its card does not say which form it has".into()))?;
+    if format > WRITTEN {
+        return Err(Error::Newer { file: path.into(), format, known: WRITTEN });
+    }
+    serde_json::from_str(text).map(Some).map_err(|error| damaged(format!("its card: {error}")))
+}
+
+/// Whether a header in JSON follows on a length of 8 bytes. What cannot be read is told by those who read all of it.
+fn is_safetensors(path: &Path) -> bool {
+    let mut start = [0; 9];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start[8] == b'{'
+}
