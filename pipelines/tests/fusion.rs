@@ -64,7 +64,10 @@ fn released_weights_are_read_by_the_released_rules() {
 fn the_structure_of_the_imagination_is_read_from_the_names() {
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/sdumc/tests/golden");
     let mia = |source: &str, keeps: fn(&str) -> bool| {
-        let rename = |name: &str| keeps(name).then(|| format!("module.{name}"));
+        let rename = |name: &str| {
+            let name = name.strip_prefix("module.model.").unwrap_or(name);
+            keeps(name).then(|| format!("module.{name}"))
+        };
         let source = goldens.join(format!("{source}.weights.safetensors"));
         let (_folder, path) = saved("best.pt", &published(&source, Layout::training(), rename));
         let found = fusion(&path, &Reading::default()).unwrap();

@@ -19,6 +19,9 @@ pub struct Need {
     pub width: usize,
 }
 
+/// Settings, checked, for features of the widths that are given.
+pub type Prepare = fn(&Value, &BTreeMap<FeatureKind, usize>) -> Result<Box<dyn Recipe>, Error>;
+
 /// How a method is found by its name. Each method's crate has one as a constant.
 #[derive(Clone, Copy)]
 pub struct Registration {
@@ -27,7 +30,7 @@ pub struct Registration {
     /// The features that a method of these settings takes; settings that are unknown or cannot be are refused here.
     pub features: fn(&Value) -> Result<Vec<FeatureKind>, Error>,
     /// The settings, checked, for features of these widths. Settings that name other widths are refused.
-    pub prepare: fn(&Value, &BTreeMap<FeatureKind, usize>) -> Result<Box<dyn Recipe>, Error>,
+    pub prepare: Prepare,
 }
 
 /// The settings of a method, checked and with their defaults: what can be said before there are any parameters.

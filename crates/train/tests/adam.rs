@@ -1,4 +1,4 @@
-//! Steps of the optimiser against PyTorch's (`adam.py`).
+//! Steps of the optimiser against PyTorch's (`golden.py`).
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::collections::BTreeMap;

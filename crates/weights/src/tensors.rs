@@ -125,8 +125,11 @@ pub fn write_noted(
 /// The key of the metadata that holds all texts of [`write_noted`].
 const NOTES: &str = "affekt";
 
+/// Tensors and texts, each by name.
+pub type Noted = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
+
 /// The tensors and texts of a file of [`write_noted`], on the CPU; no texts where another program has written it.
-pub fn read_noted(path: &Path) -> Result<(BTreeMap<String, Tensor>, BTreeMap<String, String>), Error> {
+pub fn read_noted(path: &Path) -> Result<Noted, Error> {
     let notes = notes(path)?;
     let checkpoint = Checkpoint::open(path)?;
     let names: Vec<String> = checkpoint.shapes().map(|(name, _)| name.to_owned()).collect();

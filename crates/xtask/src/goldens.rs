@@ -12,7 +12,7 @@ const TINY: &str = "models/tiny/generate.py";
 /// Which generators run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Every `tests/golden.py`.
+    /// Every `tests/golden*.py`.
     Networks,
     /// These, and the seeded weights of the embedded bundle.
     NetworksAndTinyBundle,
@@ -20,8 +20,7 @@ pub enum Scope {
 
 /// Runs the generators, then tells which files differ from the committed ones.
 pub fn run(root: &Path, scope: Scope) -> Result<()> {
-    let mut scripts: Vec<PathBuf> =
-        tidy::sources(root)?.into_iter().filter(|path| path.ends_with("tests/golden.py")).collect();
+    let mut scripts: Vec<PathBuf> = tidy::sources(root)?.into_iter().filter(|path| is_generator(path)).collect();
     if scope == Scope::NetworksAndTinyBundle {
         scripts.push(TINY.into());
     }
@@ -33,6 +32,13 @@ pub fn run(root: &Path, scope: Scope) -> Result<()> {
         shell::run(command.current_dir(root))?;
     }
     report(root, &scripts)
+}
+
+/// Whether `path` is `tests/golden*.py`.
+fn is_generator(path: &Path) -> bool {
+    let named = |name: &str| name.starts_with("golden") && name.ends_with(".py");
+    path.parent().is_some_and(|folder| folder.ends_with("tests"))
+        && path.file_name().and_then(|name| name.to_str()).is_some_and(named)
 }
 
 fn report(root: &Path, scripts: &[PathBuf]) -> Result<()> {

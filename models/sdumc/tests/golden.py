@@ -1,6 +1,7 @@
 """Reference tensors of the SDUMC network, from a PyTorch module written from its description.
 
-Command:    python golden.py        (rewrites golden/ beside this file, the same bytes every time)
+Command:    python golden.py        (rewrites golden/ beside this file, the same bytes every time; golden/loss/ too, by
+            golden_loss.py)
 Versions:   torch 2.15, safetensors 0.6 or later; CPU, float32, one thread
 Seed:       7 for weights and features
 Tolerance:  1e-4 relative to the root mean square of each reference tensor
@@ -210,3 +211,6 @@ def main():
 
 if __name__ == "__main__":
     main()
+    import golden_loss
+
+    golden_loss.main()

@@ -8,9 +8,10 @@ Tolerance:  1e-5 of each term, 1e-4 of each gradient's root mean square
 Files:
   residual-ae.weights.safetensors   all parameters, the unused ones too, f32
   equation.weights.safetensors      the same with the imagination of equations 5 and 6
-  COMPAT_MIA.safetensors            terms of the loss and `gradients`: of all parameters, flat, in the order of their names
+  COMPAT_MIA.safetensors            terms of the loss and `gradients`: of all parameters, flat, in the order of their names,
+                                    and `reached`: 1 for each that has one
   inputs.safetensors                the batch: five clips, lengths and padding as different as they come, labels with ties
-Metadata `config` is the configuration as JSON, `reached` the names of the parameters that have a gradient.
+Metadata `config` is the configuration as JSON.
 """
 
 import json
@@ -102,13 +103,13 @@ def main():
             total = sum(weight * term for weight, term in zip(WEIGHTS[compat], terms))
             total.backward()
             parameters = sorted(network.named_parameters())
-            reached = [name for name, p in parameters if p.grad is not None]
             assert all(p.grad.abs().max() > 0 for _, p in parameters if p.grad is not None), "a dead parameter"
             flat = [torch.zeros_like(p) if p.grad is None else p.grad for _, p in parameters]
             tensors = dict(zip(TERMS, terms)) | {"loss": total, "gradients": torch.cat([g.flatten() for g in flat])}
             tensors = {name: tensor.detach().float() for name, tensor in tensors.items()}
-            config = json.dumps(setting | {"compat": compat})
-            save(f"{compat}_{mia}", tensors, config=config, reached=",".join(reached))
+            # A tensor, since the order of several texts in the metadata would be that of a hash map.
+            tensors["reached"] = torch.tensor([p.grad is not None for _, p in parameters], dtype=torch.uint8)
+            save(f"{compat}_{mia}", tensors, config=json.dumps(setting | {"compat": compat}))
 
 
 if __name__ == "__main__":

@@ -227,7 +227,7 @@ impl Lineage {
     }
 
     /// Of weights that were named.
-    pub(super) fn of_file(fusion: &Fusion) -> Self {
+    pub(crate) fn of_file(fusion: &Fusion) -> Self {
         let named = Some((fusion.path.clone(), fusion.digest()));
         Self { named, card: fusion.card.clone(), compared: OnceLock::new() }
     }
@@ -235,6 +235,12 @@ impl Lineage {
     /// Whether the model takes features of this kind: one that was trained without simulated text takes none.
     pub fn takes(&self, kind: FeatureKind) -> bool {
         self.card.as_ref().is_none_or(|card| card.takes(kind))
+    }
+
+    /// The rows of a feature, (rows, width), shifted and scaled as in the training, where they were.
+    pub fn standardised(&self, kind: FeatureKind, rows: &Tensor) -> Result<Tensor, Error> {
+        let standard = self.card.as_ref().and_then(|card| card.standards.get(&kind));
+        Ok(standard.map_or_else(|| Ok(rows.clone()), |standard| standard.applied(rows))?)
     }
 
     /// What the weights were trained as, where they say so.

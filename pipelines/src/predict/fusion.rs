@@ -39,9 +39,20 @@ pub struct Verdicts {
     pub without_text: Verdict,
 }
 
-/// Runs both flows. A model that was trained without simulated text gets none.
+/// Runs both flows, on features standardised as in the training. A model that was trained without simulated text gets none.
 pub fn fuse(networks: &Networks, features: &Features) -> Result<Verdicts, Error> {
-    let simulated = features.simulated.as_ref().filter(|_| networks.lineage.takes(FeatureKind::Simulated));
+    let lineage = &networks.lineage;
+    let standardised = |kind, feature: &Option<Tensor>| {
+        feature.as_ref().map(|rows| lineage.standardised(kind, rows)).transpose()
+    };
+    let Features { audio, text, simulated, video } = features;
+    let features = &Features {
+        audio: standardised(FeatureKind::Audio, audio)?,
+        text: standardised(FeatureKind::Text, text)?,
+        simulated: standardised(FeatureKind::Simulated, simulated)?,
+        video: standardised(FeatureKind::Video, video)?,
+    };
+    let simulated = features.simulated.as_ref().filter(|_| lineage.takes(FeatureKind::Simulated));
     let without_text = flow(networks, features, simulated, Flow::TextMissing)?;
     let with_text = features.text.as_ref().map(|text| flow(networks, features, Some(text), Flow::Complete));
     Ok(Verdicts { with_text: with_text.transpose()?, without_text })

@@ -75,6 +75,18 @@ impl Ablation {
         Self { comparison, failed }
     }
 
+    /// The table for people, at most `width` columns wide where that can be, ending in a line break.
+    pub fn to_text(&self, width: usize) -> String {
+        let table = self.comparison.to_text(width);
+        let published = self.comparison.rows.iter().any(|row| !row.published.is_empty());
+        let note = if published {
+            format!("published: {SOURCE}, which does not say which Acc-2 it is\n")
+        } else {
+            String::new()
+        };
+        table + &note
+    }
+
     /// Writes `ablation.csv`, `ablation.html` and `ablation.json` into `folder`.
     ///
     /// # Errors

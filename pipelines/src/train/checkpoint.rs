@@ -26,6 +26,8 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::data::Standards;
+
 pub use error::Error;
 pub use recipes::{Difference, Strictness, other_words, same_recipes};
 
@@ -50,6 +52,9 @@ pub struct Card {
     pub settings: Value,
     /// How each feature was made that the method takes.
     pub specs: Vec<FeatureSpec>,
+    /// What features were shifted and scaled by before the method took them.
+    #[serde(default)]
+    pub standards: Standards,
     /// What each split of the training had; means and deviations of the labels among it.
     pub labels: BTreeMap<String, SplitFacts>,
     /// Which epoch's parameters they are, and why.

@@ -59,6 +59,9 @@ pub struct Data {
     pub longest: BTreeMap<FeatureKind, usize>,
     /// What happens to clips that lack a feature because it failed or was never made.
     pub incomplete: Incomplete,
+    /// Features whose columns get mean 0 and deviation 1: shifted and scaled by what they are over all rows of the training
+    /// split. Each feature by its own, also text and simulated text that a method takes by one input.
+    pub standardise: Vec<FeatureKind>,
     /// Batches that are sorted by length together before they are cut and shuffled; 1 for no sorting.
     pub pool: usize,
 }
@@ -114,6 +117,7 @@ impl Default for Data {
             splits: Split::ALL.to_vec(),
             longest: BTreeMap::new(),
             incomplete: Incomplete::Refuse,
+            standardise: Vec::new(),
             pool: 8,
         }
     }
@@ -176,7 +180,8 @@ impl Config {
     fn check(&self, name: &str) -> Result<(), Error> {
         let Self { data, training, selection, .. } = self;
         let has = |split| data.splits.contains(&split);
-        let repeated = Split::ALL.into_iter().any(|split| data.splits.iter().filter(|s| **s == split).count() > 1);
+        let repeated =
+            Split::ALL.into_iter().any(|split| data.splits.iter().filter(|s| **s == split).count() > 1);
         let clip = !training.clip.is_finite() || training.clip < 0.0;
         let found = [
             (!has(Split::Train), "data.splits lacks train"),
@@ -197,6 +202,10 @@ impl Config {
         let bad = |reason: &str| Error::Config { name: name.into(), reason: reason.into() };
         if let Some((_, reason)) = found.into_iter().find(|(wrong, _)| *wrong) {
             return Err(bad(reason));
+        }
+        let again = |kind: &FeatureKind| data.standardise.iter().filter(|other| *other == kind).count() > 1;
+        if let Some(kind) = data.standardise.iter().find(|kind| again(kind)) {
+            return Err(bad(&format!("data.standardise names {} twice", kind.name())));
         }
         if let Some((kind, _)) = data.longest.iter().find(|(_, rows)| **rows == 0) {
             return Err(bad(&format!("data.longest.{} is 0: no clip would be left", kind.name())));
@@ -227,10 +236,14 @@ mod tests {
 
     #[test]
     fn single_settings_count_last() {
-        let changes = ["training.epochs=3".to_owned(), "settings.dim = 64".into(), "seed=9".into()];
+        let standardise = "data.standardise=[\"video\", \"text\"]";
+        let changes = ["training.epochs=3", "settings.dim = 64", "seed=9", standardise].map(str::to_owned);
         let config = Config::read("paper", &changes).unwrap();
         assert_eq!((config.training.epochs, config.seed), (3, 9));
         assert_eq!(config.settings["dim"], 64);
+        assert_eq!(config.data.standardise, [FeatureKind::Video, FeatureKind::Text]);
+        let again: Config = toml::from_str(&config.to_toml()).unwrap();
+        assert_eq!(again, config);
     }
 
     #[test]
@@ -244,6 +257,9 @@ mod tests {
             ("schedule.every=0", "schedule.every"),
             ("data.pool=0", "data.pool"),
             ("data.longest.audio=0", "data.longest.audio"),
+            ("data.standardise=[\"audio\", \"video\", \"audio\"]", "data.standardise names audio twice"),
+            ("data.standardise=[\"face\"]", "face"),
+            ("data.standardise=\"audio\"", "standardise"),
             ("data.splits=[\"valid\"]", "lacks train"),
             ("data.splits=[\"train\", \"test\"]", "needs valid"),
             ("data.splits=[\"train\", \"valid\", \"train\"]", "twice"),

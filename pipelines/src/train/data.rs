@@ -6,6 +6,7 @@
 //! | `clips` | labels and stores to samples; which clips are left out |
 //! | `batching` | [`Batching`]: which clips go together |
 //! | `assemble` | [`Corpus::batch`]: from the shards' memory to a padded batch |
+//! | [`standard`] | [`Standard`]: the training split's mean and deviation of each column |
 //! | `feed` | [`feed()`]: batches made in the background |
 //! | `facts` | [`Corpus::facts`]: what a run learns from, for its report |
 //! | [`error`] | [`Error`] |
@@ -16,6 +17,7 @@ mod clips;
 pub mod error;
 mod facts;
 mod feed;
+pub mod standard;
 mod stores;
 #[cfg(test)]
 mod tests;
@@ -33,6 +35,7 @@ use crate::dataset::{self, Labels, Split};
 pub use batching::Batching;
 pub use error::{Error, Missing};
 pub use feed::{Fed, feed};
+pub use standard::{Standard, Standards};
 
 /// Where clips and labels lie.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +91,7 @@ pub struct Corpus {
     samples: BTreeMap<Split, Vec<Sample>>,
     left_out: Vec<LeftOut>,
     warnings: Vec<String>,
+    standards: Standards,
     labels: PathBuf,
     labels_digest: Digest,
     split_column: String,
@@ -114,6 +118,7 @@ impl Corpus {
             samples,
             left_out,
             warnings,
+            standards: Standards::new(),
             labels_digest: digest(source.labels)?,
             split_column: source.split_column.map_or_else(|| usual_column(&labels), ToOwned::to_owned),
             labels: labels.path,

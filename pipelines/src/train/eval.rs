@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 
 use super::checkpoint::{self, Card, Strictness, same_recipes};
-use super::data::{self, Corpus, Incomplete, Rules, Source};
+use super::data::{self, Corpus, Incomplete, Rules, Source, Standards};
 use super::judge::Judge;
 use super::{Config, Error, methods};
 use crate::dataset::Split;
@@ -78,8 +78,9 @@ pub fn eval(request: &Request) -> Result<Evaluation, Error> {
     let trained = Trained::open(request.weights, request.reading)?;
     let method = methods::named(&trained.method)?;
     let kinds = (method.features)(&trained.settings)?;
-    let corpus = trained.corpus(request, &kinds)?;
+    let mut corpus = trained.corpus(request, &kinds)?;
     trained.fits(&corpus)?;
+    corpus.set_standards(trained.standards());
     corpus.require(request.splits)?;
     let recipe = (method.prepare)(&trained.settings, &corpus.widths())?;
     let parameters = Parameters::drawn(Key::new(0));
@@ -155,6 +156,11 @@ impl Trained {
     /// The configuration of the training, where this affekt understands it.
     fn config(&self) -> Option<Config> {
         serde_json::from_value(self.card.as_ref()?.config.clone()).ok()
+    }
+
+    /// What features were standardised by in the training; these clips have no say in it.
+    fn standards(&self) -> Standards {
+        self.card.as_ref().map(|card| card.standards.clone()).unwrap_or_default()
     }
 
     /// Refuses features that are not made as those of the training.

@@ -1,6 +1,6 @@
 //! What a run shall learn, checked against its clips: everything that can be wrong beforehand is found here.
 
-use affekt_core::Digest;
+use affekt_core::{Digest, FeatureKind};
 use affekt_report::training::{Data, Training};
 use affekt_train::Recipe;
 use serde_json::{Value, json};
@@ -27,15 +27,17 @@ impl Plan {
     ///
     /// # Errors
     /// Those of clips, labels and features; settings that the method does not know, or features of other widths than they
-    /// name.
+    /// name; features that are to be standardised though the method does not take them.
     pub fn new(name: String, mut config: Config, source: &Source) -> Result<Self, Error> {
         let method = methods::named(&config.method)?;
         let kinds = (method.features)(&config.settings)?;
-        let corpus = Corpus::open(source, &kinds, &config.rules())?;
+        taken(&name, &config.data.standardise, &kinds)?;
+        let mut corpus = Corpus::open(source, &kinds, &config.rules())?;
         corpus.require(&config.data.splits)?;
         let recipe = (method.prepare)(&config.settings, &corpus.widths())?;
         config.settings = without_nulls(recipe.settings());
         super::choice::Choice::new(&config.selection, recipe.flows())?;
+        corpus.standardise(&config.data.standardise)?;
         Ok(Self { name, config, corpus, recipe })
     }
 
@@ -66,12 +68,25 @@ impl Plan {
             config: training.config.clone(),
             settings: self.config.settings.clone(),
             specs: self.corpus.specs(),
+            standards: self.corpus.standards().clone(),
             labels: training.data.splits.clone(),
             chosen: training.chosen.clone(),
             results: training.results.clone(),
             parameters: training.parameters,
         }
     }
+}
+
+/// Refuses features of the setting `data.standardise` that are none of `kinds`, which the method takes.
+fn taken(name: &str, standardise: &[FeatureKind], kinds: &[FeatureKind]) -> Result<(), Error> {
+    let names = |kinds: &[FeatureKind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ");
+    let others: Vec<FeatureKind> = standardise.iter().filter(|kind| !kinds.contains(kind)).copied().collect();
+    if others.is_empty() {
+        return Ok(());
+    }
+    let (others, kinds) = (names(&others), names(kinds));
+    let reason = format!("data.standardise names {others}, but the method takes {kinds} with these settings");
+    Err(Error::Config { name: name.into(), reason })
 }
 
 /// Digest of a configuration, features, and clips with their labels.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
+mod standardised;
 mod toy;
 
 use std::collections::BTreeMap;
@@ -74,7 +75,8 @@ impl World {
         let recipes = BTreeMap::new();
         let (cache, labels) = (self.cache(), self.labels());
         let source = Source { cache: &cache, recipes: &recipes, labels: &labels, split_column: None };
-        let corpus = Corpus::open(&source, &[FeatureKind::Text], &config.rules()).unwrap();
+        let mut corpus = Corpus::open(&source, &[FeatureKind::Text], &config.rules()).unwrap();
+        corpus.standardise(&config.data.standardise).unwrap();
         Plan { name: "toy".into(), config, corpus, recipe: Box::new(toy) }
     }
 }

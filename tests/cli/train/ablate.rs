@@ -20,8 +20,12 @@ fn rows_are_held_against_the_full_model_and_runs_are_kept() {
     let world = World::new();
     let ended = ablate(&world, "no-rs,paper", &["--json"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    let table = ended.json();
-    assert_eq!(rows(&table), ["paper", "no-rs"]);
+    let told = ended.json_lines();
+    let begun: Vec<_> = told.iter().filter(|told| told["event"] == "run").collect();
+    assert_eq!((begun.len(), &begun[3]["config"], &begun[3]["seed"]), (4, &"no-rs".into(), &2.into()));
+    let table = told.last().unwrap();
+    assert_eq!(table["event"], "ended");
+    assert_eq!(rows(table), ["paper", "no-rs"]);
     assert_eq!(table["failed"].as_array().unwrap().len(), 0);
     let second = &table["rows"][1];
     assert_eq!(second["runs"].as_array().unwrap().len(), 2);
@@ -43,6 +47,7 @@ fn rows_are_held_against_the_full_model_and_runs_are_kept() {
         "Acc-2 has0",
         "Acc-2 non0",
         "published MAE",
+        "published: Table I, CMU-MOSEI",
         "0.5060",
         "87.64%",
         "p of the paired t-test",

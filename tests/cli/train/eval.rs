@@ -3,7 +3,7 @@ use std::fs;
 use affekt_core::FeatureKind;
 use serde_json::Value;
 
-use super::{World, there};
+use super::{RELEASED, World, there};
 
 /// Values of `results`, by split, flow and metric.
 fn value(told: &Value, split: &str, flow: &str, metric: &str) -> f64 {
@@ -115,4 +115,20 @@ fn clips_that_were_learnt_from_are_told() {
     let run = world.trained("run", &[]);
     let ended = world.run("eval", &["--run", &run, "--split", "train"]);
     assert!(ended.stdout.contains("warning: the clips of split train are those that"), "{}", ended.stdout);
+}
+
+#[test]
+fn released_weights_are_judged_with_a_warning() {
+    let world = World::new();
+    let out = world.path("evaluation");
+    let mae = |more: &[&str]| {
+        let ended = world.run("eval", &[&["--run", RELEASED, "--json"], more].concat());
+        assert_eq!(ended.code, 0, "{}", ended.stdout);
+        value(&ended.json(), "test", "text-missing", "mae")
+    };
+    assert!((mae(&["--out", &out]) - mae(&["--mia", "off"])).abs() > 1e-6, "the imagination counts");
+    assert!(there(&out, "report.html") && !there(&out, "epochs.csv"));
+    let ended = world.run("eval", &["--run", RELEASED]);
+    assert!(ended.stdout.contains("chosen by: not known"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("warning: the weights do not say on which features"), "{}", ended.stdout);
 }

@@ -57,8 +57,8 @@ pub struct BenchTrain {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(2..=4096))]
     pub clips: u16,
     /// Frames of audio, rows of text (and of simulated text), and frames of video of each clip.
-    #[arg(long, value_name = "AUDIO,TEXT,VIDEO", num_args = 3, value_delimiter = ',', default_values_t = [365, 40, 220], value_parser = clap::value_parser!(u16).range(1..))]
-    pub frames: Vec<u16>,
+    #[arg(long, value_name = "AUDIO,TEXT,VIDEO", default_value = "365,40,220", value_parser = frames)]
+    pub frames: [u16; 3],
     /// Steps that are measured, after one that warms up.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     pub steps: u16,
@@ -83,4 +83,26 @@ pub struct BenchExtract {
     /// Which features, and what makes them.
     #[command(flatten)]
     pub making: Making,
+}
+
+/// Three numbers from 1.
+fn frames(text: &str) -> Result<[u16; 3], String> {
+    let numbers: Option<Vec<u16>> = text.split(',').map(|number| number.trim().parse().ok()).collect();
+    let numbers = numbers.and_then(|numbers| <[u16; 3]>::try_from(numbers).ok());
+    numbers
+        .filter(|numbers| numbers.iter().all(|&number| number > 0))
+        .ok_or_else(|| "wanted are three numbers from 1, such as 365,40,220".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_three_numbers() {
+        assert_eq!(frames("365,40, 220"), Ok([365, 40, 220]));
+        for bad in ["365,40", "365,40,0", "1,2,3,4", "1,2,x", "", "1,2,70000"] {
+            assert!(frames(bad).is_err(), "{bad}");
+        }
+    }
 }

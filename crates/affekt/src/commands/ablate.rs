@@ -4,26 +4,63 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
-use affekt_core::ErrorKind;
+use affekt_core::{ErrorKind, Explain};
 use affekt_pipelines::train::ablate::{Ablation, Failed, in_order};
 use affekt_pipelines::train::{Config, Error, Plan};
 use affekt_report::Failure;
 use affekt_report::training::Training;
+use serde::Serialize;
 
 use super::batch::{INTERRUPTED, Refusal, refusal};
 use super::train::Trainer;
 use crate::cli::{self, Global};
 use crate::output;
 
+/// What `--json` tells before each run: the epochs that follow are its own.
+#[derive(Serialize)]
+struct Begun<'r> {
+    event: &'static str,
+    config: &'r str,
+    seed: u64,
+    /// From 1.
+    number: usize,
+    runs: usize,
+    /// Its folder.
+    run: &'r Path,
+}
+
+/// What `--json` tells at the end.
+#[derive(Serialize)]
+struct Ended<'a> {
+    event: &'static str,
+    #[serde(flatten)]
+    ablation: &'a Ablation,
+}
+
+/// Why a configuration cannot be run.
+#[derive(Debug, thiserror::Error)]
+#[error("{config}: {error}")]
+struct Unfit {
+    config: String,
+    error: Refusal,
+}
+
+impl Explain for Unfit {
+    fn kind(&self) -> ErrorKind {
+        self.error.kind()
+    }
+
+    fn hint(&self) -> Option<String> {
+        self.error.hint()
+    }
+}
+
 /// Runs the command: exit 0 where every run has ended, 2 where some failed, 130 where it was interrupted, 1 where it could not
 /// run or every run failed.
 pub fn run(flags: &cli::Ablate, global: &Global) -> ExitCode {
-    let place = flags.out.display().to_string();
-    let ended = Job::new(flags, global)
-        .map_err(|(name, error)| (name, error))
-        .and_then(|mut job| job.work().map_err(|error| (place.clone(), error)));
-    ended.unwrap_or_else(|(name, error)| {
-        output::failure(&Failure::new(name, &*error), global.json);
+    let ended = Job::new(flags, global).and_then(|mut job| job.work());
+    ended.unwrap_or_else(|error| {
+        output::failure(&Failure::new(flags.out.display().to_string(), &*error), global.json);
         ExitCode::FAILURE
     })
 }
@@ -40,15 +77,15 @@ struct Job<'f> {
 }
 
 impl<'f> Job<'f> {
-    /// Everything checked that can be known before the first run; an error comes with the configuration's name.
-    fn new(flags: &'f cli::Ablate, global: &'f Global) -> Result<Self, (String, Refusal)> {
-        let at_all = |error| (flags.out.display().to_string(), error);
-        let trainer = Trainer::new(&flags.labelled, false, global).map_err(at_all)?;
+    /// Everything checked that can be known before the first run.
+    fn new(flags: &'f cli::Ablate, global: &'f Global) -> Result<Self, Refusal> {
+        let trainer = Trainer::new(&flags.labelled, false, global)?;
         let configs = in_order(&flags.configs);
         let job = Self { flags, global, trainer, configs, runs: Vec::new(), failed: Vec::new() };
         let mut called = BTreeMap::new();
         for name in &job.configs {
-            job.check(name, &mut called).map_err(|error| (name.clone(), error))?;
+            let unfit = |error| refusal(Unfit { config: name.clone(), error });
+            job.check(name, &mut called).map_err(unfit)?;
         }
         Ok(job)
     }
@@ -77,11 +114,9 @@ impl<'f> Job<'f> {
         for seed in 1..=seeds {
             for name in &configs {
                 let called = Config::called(name);
-                if !self.global.quiet {
-                    let number = self.runs.len() + self.failed.len() + 1;
-                    output::note(&format!("{called}, seed {seed} (run {number} of {all})\n"));
-                }
                 let out = self.flags.out.join(&called).join(format!("seed-{seed}"));
+                let number = self.runs.len() + self.failed.len() + 1;
+                self.tell(&Begun { event: "run", config: &called, seed, number, runs: all, run: &out });
                 if let Some(code) = self.one(name, seed, &out)? {
                     return Ok(code);
                 }
@@ -89,11 +124,20 @@ impl<'f> Job<'f> {
         }
         let ablation = self.save()?;
         if self.global.json {
-            output::json(&ablation);
+            output::json(&Ended { event: "ended", ablation: &ablation });
         } else {
-            output::data(&ablation.comparison.to_text(output::width()));
+            output::data(&ablation.to_text(output::width()));
         }
         Ok(output::exit_code(all, self.failed.len()))
+    }
+
+    fn tell(&self, begun: &Begun) {
+        let Begun { config, seed, number, runs, .. } = begun;
+        if self.global.json {
+            output::json(begun);
+        } else if !self.global.quiet {
+            output::note(&format!("{config}, seed {seed} (run {number} of {runs})\n"));
+        }
     }
 
     /// One run. Where it fails, the others go on; the exit code where it was interrupted.

@@ -101,8 +101,9 @@ impl Training {
         }
     }
 
-    /// Writes all that is said about the run into `folder`, which is made where it is missing: `metrics.csv`, `epochs.csv`,
-    /// `predictions.csv` and `evidence.json` (both only where there is evidence), `report.html`, and last `metrics.json`.
+    /// Writes all that is said about the run into `folder`, which is made where it is missing: `metrics.csv`, `epochs.csv`
+    /// (only where there are epochs), `predictions.csv` and `evidence.json` (both only where there is evidence), `report.html`,
+    /// and last `metrics.json`.
     ///
     /// # Errors
     /// Where a file cannot be written.
@@ -111,7 +112,9 @@ impl Training {
         fs::create_dir_all(folder).map_err(unwritable)?;
         let write = |name: &str, text: &str| write(&folder.join(name), text);
         write(METRICS_TABLE, &self.metrics_csv())?;
-        write(EPOCHS, &self.epochs_csv())?;
+        if !self.epochs.is_empty() {
+            write(EPOCHS, &self.epochs_csv())?;
+        }
         if !evidence.is_empty() {
             write(PREDICTIONS, &Evidence::predictions_csv(evidence))?;
             write(EVIDENCE, &Evidence::to_json(evidence))?;

@@ -28,7 +28,7 @@ mod similarity;
 
 use super::{Evidence, Made, Training};
 use crate::page::markup::Markup;
-use crate::page::number::{Px, grouped};
+use crate::page::number::{Px, counted, grouped};
 use crate::page::{footer, plot, styled};
 
 /// Charts, matrices and tables of runs.
@@ -70,11 +70,10 @@ fn summary(page: &mut Markup, training: &Training, title: &str) {
         page.tag("h1").class("name").set("dir", "auto").text(title);
         let epochs = training.epochs.len();
         page.tag("p").class("meta muted").text(format_args!(
-            "{}, {} parameters, {} {}, on {}",
+            "{}, {} parameters, {}, on {}",
             training.method,
             grouped(training.parameters),
-            grouped(epochs),
-            if epochs == 1 { "epoch" } else { "epochs" },
+            if epochs == 0 { "evaluated".into() } else { counted(epochs, "epoch", "epochs") },
             training.device,
         ));
         results::figures(page, training);

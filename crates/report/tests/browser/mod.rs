@@ -25,6 +25,7 @@ addEventListener("load", () => {
 </script>"#;
 
 /// Holds the page against windows of several widths; tells why where it cannot. `name` is that of a folder for its files.
+#[expect(clippy::print_stdout, reason = "a test that is skipped tells why")]
 pub fn fits(html: &str, name: &str) {
     let Some(browser) = browser() else {
         println!("skipped: no Chromium here (it would measure the page's width)");

@@ -14,6 +14,7 @@ use affekt_report::training::{Evidence, Training};
 use roxmltree::{Document, Node, ParsingOptions};
 use sample::{NASTY, Plan, evidence, made, run};
 
+/// A page as XML.
 pub fn parse(html: &str) -> Document<'_> {
     let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
     Document::parse_with_options(html, options).unwrap()

@@ -5,9 +5,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
+use affekt_core::FeatureKind;
 use affekt_weights::tensors::notes;
 
 use super::{Card, Error};
+use crate::train::data::Standard;
 
 /// The note with the card, as JSON.
 const CARD: &str = "card";
@@ -36,7 +38,20 @@ pub fn unseal(path: &Path) -> Result<Option<Card>, Error> {
     if format > WRITTEN {
         return Err(Error::Newer { file: path.into(), format, known: WRITTEN });
     }
-    serde_json::from_str(text).map(Some).map_err(|error| damaged(format!("its card: {error}")))
+    let card: Card = serde_json::from_str(text).map_err(|error| damaged(format!("its card: {error}")))?;
+    match unfit(&card) {
+        Some(reason) => Err(damaged(reason)),
+        None => Ok(Some(card)),
+    }
+}
+
+/// A standard on the card that does not belong to a feature on it.
+fn unfit(card: &Card) -> Option<String> {
+    let fits = |(kind, standard): &(&FeatureKind, &Standard)| {
+        card.specs.iter().any(|spec| spec.kind == **kind && standard.fits(spec.width))
+    };
+    let (kind, _) = card.standards.iter().find(|found| !fits(found))?;
+    Some(format!("its card: the standards of {} are not for the feature of the training", kind.name()))
 }
 
 /// Whether a header in JSON follows on a length of 8 bytes. What cannot be read is told by those who read all of it.

@@ -39,6 +39,7 @@ pub fn card(specs: Vec<FeatureSpec>) -> Card {
         config: json!({"training": {"epochs": 3}}),
         settings: json!({"compat": "paper", "loss": {"rnc": 0.5}, "simulated": "features"}),
         specs,
+        standards: BTreeMap::new(),
         labels: BTreeMap::from([("train".to_owned(), facts)]),
         chosen: Chosen { phase: "training".into(), epoch: 2, rule: "the last epoch".into(), value: None },
         results: vec![Outcome {

@@ -22,30 +22,40 @@ impl Corpus {
         let samples: Vec<&Sample> = places.iter().map(|&place| &self.split(split)[place]).collect();
         let mut features = BTreeMap::new();
         for (kind, store) in &self.stores {
-            features.insert(*kind, padded(*kind, store, &samples, device)?);
+            features.insert(*kind, self.padded(*kind, store, &samples, device)?);
         }
         let labels: Vec<f32> = samples.iter().map(|sample| sample.label as f32).collect();
         let labels = Tensor::from_vec(labels, samples.len(), device)?; // (b)
         Ok(Batch { clips: samples.iter().map(|sample| sample.id.clone()).collect(), labels, features })
     }
-}
 
-fn padded(kind: FeatureKind, store: &Store, samples: &[&Sample], device: &Device) -> Result<Padded, Error> {
-    let lengths: Vec<usize> = samples.iter().map(|sample| sample.rows[&kind]).collect();
-    let width = store.spec().width;
-    let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
-    let mut numbers = vec![0.0; samples.len() * longest * width];
-    for (sample, out) in samples.iter().zip(numbers.chunks_exact_mut(longest * width)) {
-        let rows = sample.rows[&kind];
-        if rows > 0 {
-            copy(kind, store, sample, &mut out[..rows * width])?;
+    fn padded(
+        &self,
+        kind: FeatureKind,
+        store: &Store,
+        samples: &[&Sample],
+        device: &Device,
+    ) -> Result<Padded, Error> {
+        let lengths: Vec<usize> = samples.iter().map(|sample| sample.rows[&kind]).collect();
+        let width = store.spec().width;
+        let longest = lengths.iter().copied().max().unwrap_or_default().max(1);
+        let standard = self.standards.get(&kind);
+        let mut numbers = vec![0.0; samples.len() * longest * width];
+        for (sample, out) in samples.iter().zip(numbers.chunks_exact_mut(longest * width)) {
+            // What is behind a clip's end, or absent, stays zero whatever the mean.
+            let rows = &mut out[..sample.rows[&kind] * width];
+            if !rows.is_empty() {
+                read(kind, store, sample, rows)?;
+                standard.into_iter().for_each(|standard| standard.apply(rows));
+            }
         }
+        let rows = Tensor::from_vec(numbers, (samples.len(), longest, width), device)?; // (b, t, width)
+        Ok(Padded { rows, lengths })
     }
-    let rows = Tensor::from_vec(numbers, (samples.len(), longest, width), device)?; // (b, t, width)
-    Ok(Padded { rows, lengths })
 }
 
-fn copy(kind: FeatureKind, store: &Store, sample: &Sample, out: &mut [f32]) -> Result<(), Error> {
+/// Reads all rows of a feature that is not absent, as the cache has them.
+pub(super) fn read(kind: FeatureKind, store: &Store, sample: &Sample, out: &mut [f32]) -> Result<(), Error> {
     let feature = store.feature(&sample.id)?;
     let (clip, folder) = (|| sample.id.clone(), || store.folder().to_owned());
     let told = sample.rows[&kind];

@@ -5,6 +5,7 @@ mod feeding;
 mod mosi;
 mod opening;
 mod refusing;
+mod standard;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -37,8 +37,8 @@ pub fn run(flags: &cli::BenchTrain, global: &Global) -> ExitCode {
 
 fn measured(flags: &cli::BenchTrain) -> Result<Measured, Refusal> {
     let device = device::named(&flags.device).map_err(refusal)?;
-    let frames = |at: usize| flags.frames.get(at).copied().unwrap_or(1).into();
-    let size = Size { clips: flags.clips.into(), audio: frames(0), text: frames(1), video: frames(2) };
+    let [audio, text, video] = flags.frames.map(usize::from);
+    let size = Size { clips: flags.clips.into(), audio, text, video };
     let report = measure(size, flags.steps.into(), &device).map_err(refusal)?;
     let seconds = report.steps.iter().map(|step| step.seconds()).collect();
     let peak_rss_mb = host::peak_memory().map(|bytes| bytes as f64 / f64::from(1 << 20));

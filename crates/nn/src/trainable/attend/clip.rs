@@ -177,8 +177,8 @@ impl Clip<'_> {
         let mut factors = [1.0; WIDTH];
         if let Some(mask) = self.mask {
             let start = self.start.wrapping_add(place as u32);
-            for at in 0..WIDTH {
-                factors[at] = mask.factor(start.wrapping_add(at as u32));
+            for (at, factor) in factors.iter_mut().enumerate() {
+                *factor = mask.factor(start.wrapping_add(at as u32));
             }
         }
         factors

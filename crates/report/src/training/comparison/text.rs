@@ -170,11 +170,11 @@ fn spread(metric: Metric, spread: &Spread) -> String {
     }
 }
 
-/// `-0.0123, p 0.012, 0.062`.
+/// `-0.0123, p 0.0120, 0.0625`.
 fn tested(metric: Metric, test: &Paired) -> String {
     let Some(difference) = test.mean_difference else { return "no common seed".into() };
     let difference = format!("{}{}", if difference < 0.0 { "" } else { "+" }, metric.shown(difference));
-    let p = |p: Option<f64>| p.map_or_else(|| NONE.into(), |p| format!("{p:.3}"));
+    let p = |p: Option<f64>| p.map_or_else(|| NONE.into(), |p| format!("{p:.4}"));
     match (test.t_test.map(|test| test.p), test.wilcoxon.map(|test| test.p)) {
         (None, None) => difference,
         (t, w) => format!("{difference}, p {}, {}", p(t), p(w)),

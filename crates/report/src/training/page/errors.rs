@@ -63,7 +63,7 @@ fn sizes(page: &mut Markup, class: &str, bins: &[(usize, &str, Bin)], largest: f
     let title = format!("MAE at label {class}: {}", told.collect::<Vec<_>>().join(", "));
     plot::drawing(page, "", ROW * bins.len() as f64, title, |page| {
         for (row, (index, _, bin)) in bins.iter().enumerate() {
-            let (top, end) = (ROW * row as f64 + 2.0, 70.0 * bin.mae.unwrap_or(0.0) / largest);
+            let (top, end) = (ROW * row as f64 + 2.0, 62.0 * bin.mae.unwrap_or(0.0) / largest);
             page.tag("g").class(flow_class(*index)).with(|page| {
                 plot::rect(page, "fill", ("0%", top), (Pc(end), ROW - 4.0));
             });

@@ -73,11 +73,15 @@ pub fn tables(page: &mut Markup, training: &Training) {
     section(page, "Metrics", |page| {
         let chosen = &training.chosen;
         page.tag("p").class("note").text(format_args!(
-            "Of the parameters of epoch {}{}, kept by the rule \u{201c}{}\u{201d}. Predictions are unclipped for MAE and Corr. \
+            "{}, kept by the rule \u{201c}{}\u{201d}. Predictions are unclipped for MAE and Corr. \
              Acc-2 and F1 stand here by both definitions: has0 tells negative from non-negative and uses all samples; non0 tells \
              negative from positive and leaves labels of exactly 0 out.",
-            chosen.epoch,
-            if chosen.phase.is_empty() { String::new() } else { format!(" of phase {}", chosen.phase) },
+            match (chosen.epoch, chosen.phase.as_str()) {
+                // Weights that do not say.
+                (0, _) => "Of parameters of an unknown epoch".to_owned(),
+                (epoch, "") => format!("Of the parameters of epoch {epoch}"),
+                (epoch, phase) => format!("Of the parameters of epoch {epoch} of phase {phase}"),
+            },
             chosen.rule
         ));
         for (index, split) in splits.iter().enumerate() {

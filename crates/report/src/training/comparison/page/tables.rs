@@ -4,7 +4,7 @@ use crate::metrics::{Metric, Paired, Spread};
 use crate::page::markup::Markup;
 use crate::page::number::grouped;
 use crate::page::{head, section};
-use crate::training::comparison::{Comparison, Row};
+use crate::training::comparison::{Comparison, Published, Row};
 
 /// Where there is nothing to tell.
 const DASH: &str = "\u{2013}";
@@ -34,46 +34,49 @@ fn metrics(page: &mut Markup, table: &Comparison, flow: &str) {
             grouped(result.non0_samples)
         ));
     }
-    let published = table.rows.iter().any(|row| row.published(flow).is_some());
+    let (error, two_classes) = Metric::ALL.split_at(4);
+    page.tag("h4").text("Error, correlation, 7 and 5 classes");
+    by_row(page, table, flow, error, ("published MAE", Metric::Mae, |published| published.mae));
+    page.tag("h4").text("Two classes");
+    let unsaid = "published Acc-2 (which of both is not said)";
+    by_row(page, table, flow, two_classes, (unsaid, Metric::Acc2Non0, |published| published.acc2));
+}
+
+/// Heading, metric and value of what was published.
+type Reference = (&'static str, Metric, fn(&Published) -> Option<f64>);
+
+/// Some of the metrics, a line a row.
+fn by_row(page: &mut Markup, table: &Comparison, flow: &str, metrics: &[Metric], reference: Reference) {
+    let (heading, like, value) = reference;
+    let published = |row: &Row| row.published(flow).and_then(value);
+    let source = |row: &Row| row.published(flow).map(|published| published.source.clone());
+    let has_published = table.rows.iter().any(|row| published(row).is_some());
     let mut heads = vec!["Row", "seeds"];
-    heads.extend(Metric::ALL.map(Metric::title));
-    if published {
-        heads.extend(["published MAE", "published Acc-2 (which of both is not said)"]);
-    }
+    heads.extend(metrics.iter().map(|metric| metric.title()));
+    heads.extend(has_published.then_some(heading));
     page.tag("table").class("runs stack").with(|page| {
         head(page, "plain", &heads);
         page.tag("tbody").with(|page| {
             for row in &table.rows {
                 page.tag("tr").with(|page| {
                     page.tag("th").set("scope", "row").with(|page| page.tag("bdi").text(&row.name));
-                    let spread = |metric: Metric| {
-                        let measured = row.result(flow).and_then(|result| result.measured(metric));
-                        measured.map_or((DASH.into(), None), |measured| shown(metric, &measured.spread))
+                    let spread = |metric: &Metric| {
+                        let measured = row.result(flow).and_then(|result| result.measured(*metric));
+                        measured.map_or((DASH.into(), None), |measured| shown(*metric, &measured.spread))
                     };
                     let mut cells = vec![(row.runs.len().to_string(), None)];
-                    cells.extend(Metric::ALL.map(spread));
-                    if published {
-                        cells.extend(references(row, flow));
+                    cells.extend(metrics.iter().map(spread));
+                    if has_published {
+                        let found = published(row).map(|value| (like.shown(value), source(row)));
+                        cells.push(found.unwrap_or((DASH.into(), None)));
                     }
-                    for (name, (value, deviation)) in heads[1..].iter().zip(cells) {
-                        cell(page, name, &value, deviation);
+                    for (name, (value, below)) in heads[1..].iter().zip(cells) {
+                        cell(page, name, &value, below);
                     }
                 });
             }
         });
     });
-}
-
-fn references(row: &Row, flow: &str) -> [(String, Option<String>); 2] {
-    let published = row.published(flow);
-    let shown = |metric: Metric, value: Option<f64>| {
-        let source = published.filter(|_| value.is_some()).map(|published| published.source.clone());
-        (value.map_or_else(|| DASH.into(), |value| metric.shown(value)), source)
-    };
-    [
-        shown(Metric::Mae, published.and_then(|published| published.mae)),
-        shown(Metric::Acc2Non0, published.and_then(|published| published.acc2)),
-    ]
 }
 
 /// A number, and below it what else there is to say of it.
@@ -103,7 +106,7 @@ fn gaps(page: &mut Markup, table: &Comparison) {
         "Absolute difference between {first} and each other flow, mean \u{b1} deviation of the runs' gaps."
     ));
     let heads = ["Row", "flow", "MAE", "Acc-2 (has0)", "Acc-2 (non0)"];
-    page.tag("table").class("runs stack").with(|page| {
+    page.tag("table").class("runs by-flow stack").with(|page| {
         head(page, "plain", &heads);
         page.tag("tbody").with(|page| {
             for (row, gaps) in table.rows.iter().flat_map(|row| row.gaps.iter().map(move |gaps| (row, gaps)))
@@ -133,7 +136,7 @@ fn tests(page: &mut Markup, table: &Comparison, first: &Row, others: &[Row]) {
         first.name
     ));
     let heads = ["Row", "flow", "metric", "difference", "pairs", "p, t-test", "p, Wilcoxon"];
-    page.tag("table").class("runs stack").with(|page| {
+    page.tag("table").class("runs by-flow tests stack").with(|page| {
         head(page, "plain", &heads);
         page.tag("tbody").with(|page| {
             for row in others {
@@ -166,7 +169,7 @@ fn test_cells(metric: Metric, test: &Paired) -> [String; 4] {
     );
     let p = |p: Option<f64>, reason: Option<String>| match (p, reason) {
         (Some(p), _) if p < 0.001 => "below 0.001".into(),
-        (Some(p), _) => format!("{p:.3}"),
+        (Some(p), _) => format!("{p:.4}"),
         (None, reason) => reason.unwrap_or_else(|| DASH.into()),
     };
     [

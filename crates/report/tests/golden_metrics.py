@@ -1,6 +1,6 @@
 """Metrics of sentiment as scikit-learn, NumPy and SciPy compute them.
 
-Command:    python metrics.py        (rewrites golden/metrics.json and golden/metrics_paired.json beside this file, the same
+Command:    python golden_metrics.py        (rewrites golden/metrics.json and golden/metrics_paired.json beside this file, the same
                                       bytes every time)
 Versions:   scikit-learn 1.9.1, NumPy 2.4.6, SciPy 1.17.1
 Seed:       11

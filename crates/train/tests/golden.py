@@ -1,6 +1,6 @@
 """Reference steps of Adam with an L2 penalty in the gradient, and of gradient clipping, from PyTorch.
 
-Command:    python adam.py        (rewrites golden/adam.safetensors beside this file, the same bytes every time)
+Command:    python golden.py        (rewrites golden/adam.safetensors beside this file, the same bytes every time)
 Versions:   torch 2.15, safetensors 0.6 or later; CPU, float32, one thread
 Seed:       11
 Tolerance:  1e-6 relative to the root mean square of each reference tensor
