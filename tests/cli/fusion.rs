@@ -126,6 +126,30 @@ fn recognised_words_instead_of_given_ones_are_a_warning() {
 }
 
 #[test]
+fn features_are_standardised_as_in_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    let specs = specs();
+    let judged = |standards: &[(&str, f32, f32)]| {
+        let mut card = card(&specs);
+        for (kind, mean, deviation) in standards {
+            let width = specs.iter().find(|spec| spec["kind"] == *kind).unwrap()["width"].as_u64().unwrap() as usize;
+            card["standards"][kind] = json!({"mean": vec![mean; width], "deviation": vec![deviation; width]});
+        }
+        run_of(folder.path(), &card);
+        valence(&["--fusion", folder.path().to_str().unwrap()])
+    };
+    let own = valence(&[]);
+    assert_eq!(judged(&[("audio", 0.0, 1.0), ("text", 0.0, 1.0)]), own);
+    for (kind, with_text, without_text) in
+        [("text", true, false), ("simulated", false, true), ("audio", true, true), ("video", true, true)]
+    {
+        let other = judged(&[(kind, 0.5, 2.0)]);
+        assert_eq!(own["with_text"] != other["with_text"], with_text, "{kind}: {own} {other}");
+        assert_eq!(own["without_text"] != other["without_text"], without_text, "{kind}: {own} {other}");
+    }
+}
+
+#[test]
 fn a_model_that_was_trained_without_simulated_text_gets_none() {
     let folder = tempfile::tempdir().unwrap();
     let mut without = specs();

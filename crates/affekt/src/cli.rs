@@ -108,6 +108,16 @@ pub enum Command {
     Man,
 }
 
+impl Command {
+    /// Whether the method's own networks are all that it computes with.
+    pub fn trains(&self) -> bool {
+        matches!(
+            self,
+            Self::Train(_) | Self::Eval(_) | Self::Ablate(_) | Self::Bench(Bench::Train(_))
+        )
+    }
+}
+
 /// What `models` does.
 #[derive(Debug, Subcommand)]
 pub enum Models {

@@ -32,6 +32,16 @@ fn seconds_up(uptime: &str) -> Option<f64> {
     uptime.split(' ').next()?.parse().ok()
 }
 
+/// Keeps candle's element-wise operations on the thread that asks for them, unless the user has said otherwise: its own
+/// pool waits by spinning, and on a machine with few cores it takes them from the matrix products of a training step.
+pub fn without_second_pool() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: called at the start of `main`, when this process has no other thread that could read the environment.
+        unsafe { std::env::set_var(THREADS, "1") };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

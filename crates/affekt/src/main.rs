@@ -28,6 +28,9 @@ fn main() -> ExitCode {
 }
 
 fn execute(Cli { global, command }: Cli) -> ExitCode {
+    if command.trains() {
+        launch::without_second_pool();
+    }
     match command {
         #[cfg(feature = "media")]
         Command::Predict(flags) => commands::predict::run(&flags, &global),

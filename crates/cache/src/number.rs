@@ -73,10 +73,10 @@ impl Number {
                 }
             }
             Self::F16 => {
-                widen(bytes, out, f16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out))
+                widen(bytes, out, f16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out));
             }
             Self::Bf16 => {
-                widen(bytes, out, bf16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out))
+                widen(bytes, out, bf16::from_le_bytes, |halves, out| halves.convert_to_f32_slice(out));
             }
         }
     }

@@ -88,7 +88,7 @@ pub struct Pass {
 }
 
 /// A method with parameters.
-pub trait Method: Send {
+pub trait Method: Send + Sync {
     /// The losses of a batch, with gradients.
     fn losses(&self, batch: &Batch, pass: Pass) -> Result<Losses, Error>;
 

@@ -259,7 +259,7 @@ mod tests {
             ("data.longest.audio=0", "data.longest.audio"),
             ("data.standardise=[\"audio\", \"video\", \"audio\"]", "data.standardise names audio twice"),
             ("data.standardise=[\"face\"]", "face"),
-            ("data.standardise=\"audio\"", "standardise"),
+            ("data.standardise=\"audio\"", "expected a sequence"),
             ("data.splits=[\"valid\"]", "lacks train"),
             ("data.splits=[\"train\", \"test\"]", "needs valid"),
             ("data.splits=[\"train\", \"valid\", \"train\"]", "twice"),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use affekt_core::{Event, Reporter, Seconds};
+use affekt_nn::threads::in_pool;
 use affekt_report::training::{Chosen, Epoch, Evidence, Made, Outcome, Times, Training};
 use affekt_train::{Adam, Batch, Key, Method, Parameters, Phase};
 use candle_core::{Device, Tensor, Var};
@@ -214,7 +215,7 @@ impl<'a> Run<'a> {
                 return Ok(ControlFlow::Break(()));
             }
             let began = Instant::now();
-            let loss = descent.batch(&batch, key.with("step").at(at), &mut means)?;
+            let loss = in_pool(|| descent.batch(&batch, key.with("step").at(at), &mut means))?;
             compute += began.elapsed().as_secs_f64();
             let step = Event::Step { phase, epoch: done + 1, epochs, step: at + 1, steps, loss };
             reporter.report(&step);

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use affekt_core::ClipId;
+use affekt_nn::threads::in_pool;
 use affekt_report::metrics::Metrics;
 use affekt_report::training::evidence::{Attention, Similarity, Verdict};
 use affekt_report::training::{Evidence, Outcome};
@@ -86,7 +87,7 @@ impl Judge<'_> {
         };
         let plan = Batching { size: self.batch, pool: 1 }.epoch(self.corpus.split(split), None);
         feed(self.corpus, split, &plan, self.device, AHEAD, |_, batch| {
-            said.hear(&batch, self.method.judge(&batch, self.phase)?)?;
+            said.hear(&batch, in_pool(|| self.method.judge(&batch, self.phase))?)?;
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
         said.verdicts.sort_by(|one, other| one.clip.cmp(&other.clip));

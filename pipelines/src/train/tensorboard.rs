@@ -214,7 +214,7 @@ mod tests {
             let crc = data.iter().fold(!0u32, |crc, byte| {
                 (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0x82f6_3b78 * (crc & 1)))
             });
-            let mask = |crc: u32| ((crc >> 15) | (crc << 17)).wrapping_add(0xa282_ead8);
+            let mask = |crc: u32| crc.rotate_left(17).wrapping_add(0xa282_ead8);
             assert_eq!(mask(!crc).to_le_bytes(), sum);
         };
         let (mut found, mut at) = (Vec::new(), 0);

@@ -20,17 +20,13 @@ const DEPTH: usize = 2;
 /// Runs the command: exit 0 where every run could be read, 2 where some could not, 1 where none could or the page could not
 /// be written.
 pub fn run(flags: &cli::Report, global: &Global) -> ExitCode {
-    let (mut runs, mut asked) = (Vec::new(), 0);
+    let mut found = Found::default();
     let failed = |path: &Path, error: &dyn Explain| {
         output::failure(&Failure::new(path.display().to_string(), error), global.json);
     };
-    for path in &flags.runs {
-        let (found, failures) = read(path);
-        asked += found.len() + failures.len();
-        runs.extend(found);
-        failures.iter().for_each(|(path, error)| failed(path, error));
-    }
-    let failures = asked - runs.len();
+    flags.runs.iter().for_each(|path| found.add(path));
+    let Found { runs, failures } = found;
+    failures.iter().for_each(|(path, error)| failed(path, error));
     if runs.is_empty() {
         return ExitCode::FAILURE;
     }
@@ -38,7 +34,7 @@ pub fn run(flags: &cli::Report, global: &Global) -> ExitCode {
         failed(flags.out.as_deref().unwrap_or(Path::new("report")), &*error);
         return ExitCode::FAILURE;
     }
-    output::exit_code(asked, failures)
+    output::exit_code(runs.len() + failures.len(), failures.len())
 }
 
 fn tell(comparison: &Comparison, out: Option<&Path>, global: &Global) -> Result<(), Refusal> {
@@ -56,22 +52,33 @@ fn tell(comparison: &Comparison, out: Option<&Path>, global: &Global) -> Result<
     Ok(())
 }
 
-/// The runs that `path` means, and what cannot be read of them: itself, or those in its folders. The rows of the paper's table
-/// come in its order, the full model first.
-fn read(path: &Path) -> (Vec<(String, Training)>, Vec<(PathBuf, Error)>) {
-    let (mut runs, mut failures) = (Vec::new(), Vec::new());
-    let mut take = |path: &Path| match Training::read(path) {
-        Ok(training) => runs.push((path.display().to_string(), training)),
-        Err(error) => failures.push((path.to_owned(), error)),
-    };
-    let below = if is_run(path) { Vec::new() } else { below(path, DEPTH) };
-    if below.is_empty() {
-        take(path);
+/// What is found where runs are looked for.
+#[derive(Default)]
+struct Found {
+    /// Each with its folder.
+    runs: Vec<(String, Training)>,
+    failures: Vec<(PathBuf, Error)>,
+}
+
+impl Found {
+    /// The run at `path`, or those in its folders. The rows of the paper's table come in its order, the full model first.
+    fn add(&mut self, path: &Path) {
+        let before = self.runs.len();
+        let below = if is_run(path) { Vec::new() } else { below(path, DEPTH) };
+        if below.is_empty() {
+            self.read(path);
+        }
+        below.iter().for_each(|path| self.read(path));
+        let place = |name: &str| TABLE.iter().position(|row| row.config == name).unwrap_or(TABLE.len());
+        self.runs[before..].sort_by_key(|(_, training)| place(&training.name));
     }
-    below.iter().for_each(|path| take(path));
-    let place = |name: &str| TABLE.iter().position(|row| row.config == name).unwrap_or(TABLE.len());
-    runs.sort_by_key(|(_, training)| place(&training.name));
-    (runs, failures)
+
+    fn read(&mut self, path: &Path) {
+        match Training::read(path) {
+            Ok(training) => self.runs.push((path.display().to_string(), training)),
+            Err(error) => self.failures.push((path.to_owned(), error)),
+        }
+    }
 }
 
 fn is_run(path: &Path) -> bool {

@@ -47,7 +47,7 @@ pub fn check(html: &str) {
         }
         match name {
             "style" => {
-                assert!(!node.text().unwrap().contains("url(") && !node.text().unwrap().contains("@import"))
+                assert!(!node.text().unwrap().contains("url(") && !node.text().unwrap().contains("@import"));
             }
             "img" => assert!(!node.attribute("alt").unwrap().is_empty()),
             "th" => assert!(node.has_attribute("scope")),
