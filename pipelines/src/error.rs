@@ -35,7 +35,7 @@ pub enum Error {
     Cache(#[from] affekt_cache::Error),
     /// Of checkpoints of training.
     #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
+    Checkpoint(Box<checkpoint::Error>),
     /// Of weights and bundles.
     #[error(transparent)]
     Weights(#[from] affekt_weights::Error),
@@ -164,6 +164,12 @@ pub enum Error {
 
 // By hand, because candle's error may carry one that has more to say.
 
+impl From<checkpoint::Error> for Error {
+    fn from(error: checkpoint::Error) -> Self {
+        Self::Checkpoint(Box::new(error))
+    }
+}
+
 impl From<candle_core::Error> for Error {
     fn from(error: candle_core::Error) -> Self {
         match NotFinite::of(&error) {
@@ -233,7 +239,7 @@ impl Error {
             Self::Isolate(error) => error,
             Self::Dataset(error) => error,
             Self::Cache(error) => error,
-            Self::Checkpoint(error) => error,
+            Self::Checkpoint(error) => &**error,
             Self::Weights(error) => error,
             Self::NoFusion(error) => &**error,
             Self::WavLm(error) => error,

@@ -132,7 +132,8 @@ fn features_are_standardised_as_in_the_training() {
     let judged = |standards: &[(&str, f32, f32)]| {
         let mut card = card(&specs);
         for (kind, mean, deviation) in standards {
-            let width = specs.iter().find(|spec| spec["kind"] == *kind).unwrap()["width"].as_u64().unwrap() as usize;
+            let width =
+                specs.iter().find(|spec| spec["kind"] == *kind).unwrap()["width"].as_u64().unwrap() as usize;
             card["standards"][kind] = json!({"mean": vec![mean; width], "deviation": vec![deviation; width]});
         }
         run_of(folder.path(), &card);

@@ -56,8 +56,9 @@ impl World {
         let mut writer = Store::open(self.path("cache").as_ref(), &spec).unwrap().writer().unwrap();
         for at in 0..40 {
             let rows = 1 + at % 3;
-            let numbers: Vec<f32> =
-                (0..rows * width).map(|place| label(at) * 0.3 + (place as f32 * 0.7 + at as f32).sin()).collect();
+            let numbers: Vec<f32> = (0..rows * width)
+                .map(|place| label(at) * 0.3 + (place as f32 * 0.7 + at as f32).sin())
+                .collect();
             writer.add(ClipId::new(format!("clip_{at}")).unwrap(), Facts::default(), &numbers).unwrap();
         }
         writer.commit().unwrap();

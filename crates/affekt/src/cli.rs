@@ -111,10 +111,7 @@ pub enum Command {
 impl Command {
     /// Whether the method's own networks are all that it computes with.
     pub fn trains(&self) -> bool {
-        matches!(
-            self,
-            Self::Train(_) | Self::Eval(_) | Self::Ablate(_) | Self::Bench(Bench::Train(_))
-        )
+        matches!(self, Self::Train(_) | Self::Eval(_) | Self::Ablate(_) | Self::Bench(Bench::Train(_)))
     }
 }
 

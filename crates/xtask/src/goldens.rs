@@ -20,7 +20,8 @@ pub enum Scope {
 
 /// Runs the generators, then tells which files differ from the committed ones.
 pub fn run(root: &Path, scope: Scope) -> Result<()> {
-    let mut scripts: Vec<PathBuf> = tidy::sources(root)?.into_iter().filter(|path| is_generator(path)).collect();
+    let mut scripts: Vec<PathBuf> =
+        tidy::sources(root)?.into_iter().filter(|path| is_generator(path)).collect();
     if scope == Scope::NetworksAndTinyBundle {
         scripts.push(TINY.into());
     }

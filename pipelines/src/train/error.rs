@@ -110,10 +110,10 @@ pub enum Error {
     Metrics(#[from] affekt_report::metrics::Error),
     /// Of the clips.
     #[error(transparent)]
-    Data(#[from] super::data::Error),
+    Data(Box<super::data::Error>),
     /// Of a checkpoint.
     #[error(transparent)]
-    Checkpoint(#[from] super::checkpoint::Error),
+    Checkpoint(Box<super::checkpoint::Error>),
     /// Of released weights.
     #[error(transparent)]
     Weights(Box<crate::Error>),
@@ -132,6 +132,18 @@ impl Error {
     /// Of released weights.
     pub(super) fn of_weights(error: crate::Error) -> Self {
         Self::Weights(Box::new(error))
+    }
+}
+
+impl From<super::data::Error> for Error {
+    fn from(error: super::data::Error) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<super::checkpoint::Error> for Error {
+    fn from(error: super::checkpoint::Error) -> Self {
+        Self::Checkpoint(Box::new(error))
     }
 }
 

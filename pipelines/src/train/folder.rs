@@ -6,9 +6,9 @@ use std::path::Path;
 use affekt_report::training::file::METRICS;
 use affekt_report::training::{Evidence, Made, Training};
 
+use super::Error;
 use super::plan::{Plan, decisive};
 use super::state::State;
-use super::Error;
 
 /// The parameters that were kept.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
@@ -33,10 +33,13 @@ pub fn open(folder: &Path, plan: &Plan) -> Result<Option<Training>, Error> {
         let finished = Training::read(folder)?;
         return match decisive(&finished.config, &finished.data) == plan.digest() {
             true => Ok(Some(finished)),
-            false => Err(bad(format!("holds the run {} already, which differs from this one", finished.name))),
+            false => {
+                Err(bad(format!("holds the run {} already, which differs from this one", finished.name)))
+            }
         };
     }
-    let mut others = fs::read_dir(folder).map_err(failed)?.filter_map(Result::ok).map(|entry| entry.file_name());
+    let mut others =
+        fs::read_dir(folder).map_err(failed)?.filter_map(Result::ok).map(|entry| entry.file_name());
     if let Some(other) = others.find(|name| name != CONFIG) {
         return Err(bad(format!("holds {}, but no run", other.display())));
     }
@@ -46,12 +49,7 @@ pub fn open(folder: &Path, plan: &Plan) -> Result<Option<Training>, Error> {
 }
 
 /// Writes everything that is said of a run.
-pub fn report(
-    folder: &Path,
-    training: &Training,
-    evidence: &[Evidence],
-    made: &Made,
-) -> Result<(), Error> {
+pub fn report(folder: &Path, training: &Training, evidence: &[Evidence], made: &Made) -> Result<(), Error> {
     training.save(folder, evidence, made)?;
     Ok(())
 }

@@ -87,7 +87,7 @@ impl Judge<'_> {
         };
         let plan = Batching { size: self.batch, pool: 1 }.epoch(self.corpus.split(split), None);
         feed(self.corpus, split, &plan, self.device, AHEAD, |_, batch| {
-            said.hear(&batch, in_pool(|| self.method.judge(&batch, self.phase))?)?;
+            said.hear(&batch, &in_pool(|| self.method.judge(&batch, self.phase))?)?;
             Ok::<_, Error>(ControlFlow::Continue(()))
         })?;
         said.verdicts.sort_by(|one, other| one.clip.cmp(&other.clip));
@@ -114,7 +114,7 @@ fn sample(samples: &[Sample]) -> Vec<&Sample> {
 }
 
 impl Said<'_> {
-    fn hear(&mut self, batch: &Batch, judged: Vec<Judged>) -> Result<(), Error> {
+    fn hear(&mut self, batch: &Batch, judged: &[Judged]) -> Result<(), Error> {
         let labels: Vec<f32> = batch.labels.to_dtype(DType::F32)?.to_vec1()?;
         for (at, clip) in batch.clips.iter().enumerate() {
             let valence = judged.iter().map(|flow| flow.valence[at]).collect();
@@ -122,7 +122,8 @@ impl Said<'_> {
             self.verdicts.push(Verdict { clip: clip.to_string(), label, valence });
         }
         for (flow, judged) in judged.iter().enumerate() {
-            if let Some(representation) = judged.representation.as_ref().filter(|_| !self.sampled.is_empty()) {
+            if let Some(representation) = judged.representation.as_ref().filter(|_| !self.sampled.is_empty())
+            {
                 let rows: Vec<Vec<f32>> = representation.to_dtype(DType::F32)?.to_vec2()?;
                 for (clip, row) in batch.clips.iter().zip(rows) {
                     if let Some(&place) = self.sampled.get(clip) {
@@ -164,9 +165,7 @@ impl Said<'_> {
 
     fn attention(&self) -> Vec<Attention> {
         let named = self.flows.iter().zip(&self.shares);
-        named
-            .flat_map(|(flow, tallies)| tallies.iter().map(|tally| tally.attention(flow)))
-            .collect()
+        named.flat_map(|(flow, tallies)| tallies.iter().map(|tally| tally.attention(flow))).collect()
     }
 }
 

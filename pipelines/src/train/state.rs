@@ -126,7 +126,16 @@ impl State {
 impl Notes {
     /// Of a run that begins at `started`.
     pub fn new(run: Digest, started: String) -> Self {
-        Self { version: VERSION, run, phase: 0, done: 0, enough: false, epochs: Vec::new(), seconds: 0.0, started }
+        Self {
+            version: VERSION,
+            run,
+            phase: 0,
+            done: 0,
+            enough: false,
+            epochs: Vec::new(),
+            seconds: 0.0,
+            started,
+        }
     }
 
     /// Validation outcomes of the epochs of the current phase, in order.

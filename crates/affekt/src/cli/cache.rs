@@ -40,7 +40,7 @@ pub enum Cache {
         choice: Choice,
     },
     /// Features of another program, from .npy files: one a clip, or one of all clips with a table that names them.
-    Import(Import),
+    Import(Box<Import>),
     /// Remove superseded recipes and what dead writers left behind; nothing else.
     Gc {
         /// Folder of the cache.

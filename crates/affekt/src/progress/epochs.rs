@@ -51,6 +51,9 @@ mod tests {
         let told = line(&epoch(Vec::new(), true)).unwrap();
         assert!(!told.contains("best") && !told.contains("MAE"), "{told}");
         let step = Event::Step { phase: "training", epoch: 3, epochs: 25, step: 7, steps: 9, loss: 0.5 };
-        assert_eq!((line(&step), batch(&step)), (None, "training, epoch 3/25, batch 7/9, loss 0.5000".into()));
+        assert_eq!(
+            (line(&step), batch(&step)),
+            (None, "training, epoch 3/25, batch 7/9, loss 0.5000".into())
+        );
     }
 }

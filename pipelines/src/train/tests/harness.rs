@@ -20,7 +20,8 @@ fn phases_and_updates_move_what_is_theirs() {
         training.epochs[epoch].losses.iter().map(|(name, _)| name.as_str()).collect()
     };
     assert_eq!(names(0), ["total", "task"]);
-    let student = ["critic.total", "critic.told", "student.total", "student.task", "student.like", "student.fooled"];
+    let student =
+        ["critic.total", "critic.told", "student.total", "student.task", "student.like", "student.fooled"];
     assert_eq!(names(3), student);
     assert_eq!(training.chosen.phase, "student");
     // The teacher learns in its phase and stands still in the student's.
@@ -44,7 +45,10 @@ fn a_run_that_is_stopped_anywhere_ends_as_if_it_had_not_been() {
     for at in [1, 6, 7, 18, 19, 41] {
         let out = world.out(&format!("stopped-{at}"));
         let error = stopped(&plan, &out, at).unwrap_err();
-        assert!(matches!(error, Error::Interrupted { epochs } if epochs == (at - 1) / 6 || at % 6 == 0), "{at}: {error}");
+        assert!(
+            matches!(error, Error::Interrupted { epochs } if epochs == (at - 1) / 6 || at % 6 == 0),
+            "{at}: {error}"
+        );
         assert!(!out.join(CHECKPOINT).exists());
         // Twice, so that a run that was continued can be continued.
         let _ = stopped(&plan, &out, 8);
@@ -87,7 +91,8 @@ fn the_best_epoch_is_kept_and_patience_ends_a_run() {
     let least = of_student.iter().copied().fold(f64::INFINITY, f64::min);
     let chosen = of_student[best.chosen.epoch - 1];
     assert_eq!((chosen, best.chosen.value), (least, Some(least)));
-    let valid: f64 = ["whole", "half"].iter().map(|flow| best.outcome("valid", flow).unwrap().metrics.mae).sum();
+    let valid: f64 =
+        ["whole", "half"].iter().map(|flow| best.outcome("valid", flow).unwrap().metrics.mae).sum();
     assert!((valid / 2.0 - least).abs() < 1e-12, "the parameters of that epoch are those that are judged");
 
     let patient: Vec<&str> = wild.into_iter().chain(["selection.patience=1"]).collect();
