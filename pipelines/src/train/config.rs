@@ -141,7 +141,7 @@ impl Config {
     /// are single settings as `training.epochs=3`, which count last.
     ///
     /// # Errors
-    /// [`Error::NoConfig`], [`Error::Config`] with file and line, and what [`Self::check`] finds.
+    /// [`Error::NoConfig`], [`Error::Config`] with file and line, and settings that cannot be.
     pub fn read(name: &str, changes: &[String]) -> Result<Self, Error> {
         let mut table = merge::whole(name)?;
         for change in changes {

@@ -206,6 +206,7 @@ impl Programs {
 /// Writes what was found beside the weights, for the book to quote, and prints it.
 pub fn publish(root: &Path, name: &str, text: &str) -> Result<()> {
     let path = Path::new(FOLDER).join(name);
+    std::fs::create_dir_all(root.join(FOLDER)).context(FOLDER)?;
     std::fs::write(root.join(&path), text).with_context(|| path.display().to_string())?;
     println!("\n{text}\n(also in {})", path.display());
     Ok(())

@@ -24,6 +24,8 @@ presets! {
     "no-mkd",
     "no-rs",
     "no-rnc",
+    "mosi",
+    "mosi-clean",
 }
 
 #[cfg(test)]
