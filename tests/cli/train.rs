@@ -2,6 +2,7 @@
 
 mod ablate;
 mod eval;
+mod learn;
 mod report;
 
 use std::fs;
