@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 
+use affekt_core::Digest;
 use candle_core::{DType, Device, Tensor};
+use safetensors::View;
 
 use crate::{Checkpoint, Error};
 
@@ -107,14 +109,19 @@ pub fn write_noted(
     partial.push(format!(".{}.partial", std::process::id()));
     let partial = Path::new(&partial);
     // One text, since the order of several in a file would be that of a hash map.
-    let notes = serde_json::to_string(notes).expect("texts are plain data");
+    let mut notes = notes.clone();
+    notes.insert(DIGEST.to_owned(), digest(tensors).to_string());
+    let notes = serde_json::to_string(&notes).expect("texts are plain data");
     let metadata = HashMap::from([(NOTES.to_owned(), notes)]);
-    let written = safetensors::serialize_to_file(tensors, Some(metadata), partial)
+    let write = |bytes: Vec<u8>| {
+        let mut file = File::create(partial)?;
+        file.write_all(&bytes)?;
+        file.sync_all()?;
+        std::fs::rename(partial, path)
+    };
+    let written = safetensors::serialize(tensors, Some(metadata))
         .map_err(|error| error.to_string())
-        .and_then(|()| {
-            File::open(partial).and_then(|file| file.sync_all()).map_err(|error| error.to_string())
-        })
-        .and_then(|()| std::fs::rename(partial, path).map_err(|error| error.to_string()));
+        .and_then(|bytes| write(bytes).map_err(|error| error.to_string()));
     written.map_err(|reason| {
         // Best effort: the error that matters is the first one.
         let _ = std::fs::remove_file(partial);
@@ -125,23 +132,49 @@ pub fn write_noted(
 /// The key of the metadata that holds all texts of [`write_noted`].
 const NOTES: &str = "affekt";
 
+/// The text among them that is the digest of the tensors: a file whose numbers have changed is damaged.
+const DIGEST: &str = "tensors";
+
+/// SHA-256 of names, types, shapes and numbers, in the order of the names.
+fn digest(tensors: &BTreeMap<String, Tensor>) -> Digest {
+    let line = |(name, tensor): (&String, &Tensor)| {
+        let numbers = Digest::of(&View::data(tensor));
+        format!("{name} {:?} {:?} {numbers}\n", tensor.dtype(), tensor.dims())
+    };
+    Digest::of(tensors.iter().map(line).collect::<String>().as_bytes())
+}
+
 /// Tensors and texts, each by name.
 pub type Noted = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
 
 /// The tensors and texts of a file of [`write_noted`], on the CPU; no texts where another program has written it.
 pub fn read_noted(path: &Path) -> Result<Noted, Error> {
-    let notes = notes(path)?;
+    let mut notes = header(path)?;
     let checkpoint = Checkpoint::open(path)?;
     let names: Vec<String> = checkpoint.shapes().map(|(name, _)| name.to_owned()).collect();
     let tensor = |name: String| Ok((name.clone(), checkpoint.tensor(&name, &Device::Cpu)?));
-    Ok((names.into_iter().map(tensor).collect::<Result<_, Error>>()?, notes))
+    let tensors: BTreeMap<String, Tensor> = names.into_iter().map(tensor).collect::<Result<_, Error>>()?;
+    if notes.remove(DIGEST).is_some_and(|wanted| digest(&tensors).as_str() != wanted) {
+        return Err(malformed(path, "its numbers are not those that were written".into()));
+    }
+    Ok((tensors, notes))
 }
 
 /// The texts of a `.safetensors` file of [`write_noted`], from its header alone; none of another program's.
 pub fn notes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
+    let mut notes = header(path)?;
+    notes.remove(DIGEST);
+    Ok(notes)
+}
+
+fn malformed(path: &Path, reason: String) -> Error {
+    Error::Malformed { file: path.display().to_string(), format: "safetensors", reason }
+}
+
+/// All texts of the header, the digest among them.
+fn header(path: &Path) -> Result<BTreeMap<String, String>, Error> {
     let unreadable = |source| Error::Io { path: path.into(), source };
-    let damaged =
-        |reason: String| Error::Malformed { file: path.display().to_string(), format: "safetensors", reason };
+    let damaged = |reason: String| malformed(path, reason);
     let mut file = File::open(path).map_err(unreadable)?;
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
@@ -182,6 +215,11 @@ mod tests {
         assert_eq!(read["b"].dims(), [2, 2]);
         write_noted(&path, &tensors, &texts).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), first);
+        let mut damaged = first.clone();
+        *damaged.last_mut().unwrap() ^= 1;
+        std::fs::write(&path, damaged).unwrap();
+        let error = read_noted(&path).unwrap_err().to_string();
+        assert!(error.contains("a.safetensors") && error.contains("not those that were written"), "{error}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 

@@ -88,6 +88,10 @@ impl Labels {
         if header.is_empty() {
             return Err(Error::Unreadable { path: path.into(), reason: "it is empty".into(), absent: false });
         }
+        if header.trim_start().starts_with('{') {
+            let reason = "it is a manifest with a JSON object a line, not a table: write id, label and split as CSV or TSV";
+            return Err(Error::Unreadable { path: path.into(), reason: reason.into(), absent: false });
+        }
         let tabs = header.contains('\t');
         // Tables with tabs quote nothing: a text there may begin with a quote.
         let (delimiter, quoting) = if tabs { (b'\t', false) } else { (b',', true) };

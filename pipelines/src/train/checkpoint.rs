@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 use affekt_core::{FeatureKind, FeatureSpec};
 use affekt_report::training::{Chosen, Outcome, SplitFacts};
 use affekt_weights::Checkpoint;
-use affekt_weights::tensors::write_noted;
-use candle_core::{Device, Tensor};
+use affekt_weights::tensors::{read_noted, write_noted};
+use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -134,10 +134,13 @@ pub fn save(path: &Path, card: &Card, values: &BTreeMap<String, Tensor>) -> Resu
 /// [`Error::Newer`], [`Error::Damaged`]; those of reading weights.
 pub fn open(path: &Path) -> Result<Saved, Error> {
     let path = file(path)?;
-    let checkpoint = Checkpoint::open(&path)?;
+    // First as any weights: a file that holds none says so best.
+    Checkpoint::open(&path)?;
     let Some(card) = card(&path)? else { return Err(Error::NoCard { file: path }) };
-    let tensor = |name: &str| Ok((name.to_owned(), checkpoint.tensor(name, &Device::Cpu)?));
-    let values = checkpoint.shapes().map(|(name, _)| tensor(name)).collect::<Result<_, Error>>()?;
+    let (values, _) = read_noted(&path).map_err(|error| match error {
+        affekt_weights::Error::Malformed { reason, .. } => Error::Damaged { file: path.clone(), reason },
+        error => error.into(),
+    })?;
     Ok(Saved { path, card, values })
 }
 

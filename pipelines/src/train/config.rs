@@ -147,10 +147,12 @@ impl Config {
         for change in changes {
             merge::change(&mut table, change)?;
         }
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| Error::Config {
-            name: name.into(),
-            reason: error.message().into(),
-        })?;
+        let bad = |reason| Error::Config { name: name.into(), reason };
+        if let Some(key) = merge::not_finite(&table) {
+            return Err(bad(format!("{key} is not finite")));
+        }
+        let config: Self = serde_path_to_error::deserialize(toml::Value::Table(table))
+            .map_err(|error| bad(format!("{}: {}", error.path(), merge::plain(error.inner().message()))))?;
         config.check(name)?;
         Ok(config)
     }
@@ -168,7 +170,11 @@ impl Config {
 
     /// The rules of the clips.
     pub fn rules(&self) -> Rules {
-        Rules { longest: self.data.longest.clone(), incomplete: self.data.incomplete }
+        Rules {
+            longest: self.data.longest.clone(),
+            incomplete: self.data.incomplete,
+            splits: self.data.splits.clone(),
+        }
     }
 
     /// How clips become batches.
@@ -256,6 +262,13 @@ mod tests {
             ("optimiser.lr=-1.0", "optimiser.lr"),
             ("schedule.every=0", "schedule.every"),
             ("data.pool=0", "data.pool"),
+            ("settings.loss.full=nan", "settings.loss.full is not finite"),
+            ("settings.dropout_mlp=inf", "settings.dropout_mlp is not finite"),
+            (
+                "training.epochs=\"many\"",
+                "training.epochs: invalid type: string \"many\", expected a whole number",
+            ),
+            ("training=3", "training: invalid type: integer `3`, expected a table"),
             ("data.longest.audio=0", "data.longest.audio"),
             ("data.standardise=[\"audio\", \"video\", \"audio\"]", "data.standardise names audio twice"),
             ("data.standardise=[\"face\"]", "face"),

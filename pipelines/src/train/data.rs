@@ -58,6 +58,8 @@ pub struct Rules {
     pub longest: BTreeMap<FeatureKind, usize>,
     /// What happens to clips that lack a feature.
     pub incomplete: Incomplete,
+    /// Clips of other splits do not matter, and may lack anything; all count where none is named.
+    pub splits: Vec<Split>,
 }
 
 /// What happens to clips that lack a feature because it failed or was never made. A feature that is absent by nature (no
@@ -123,6 +125,15 @@ impl Corpus {
             split_column: source.split_column.map_or_else(|| usual_column(&labels), ToOwned::to_owned),
             labels: labels.path,
         })
+    }
+
+    /// The recipes of `kinds` that the cache holds, before any clip is looked at.
+    ///
+    /// # Errors
+    /// Those of the cache in [`Self::open`].
+    pub fn recipes(source: &Source, kinds: &[FeatureKind]) -> Result<Vec<FeatureSpec>, Error> {
+        let stores = stores::open(source.cache, kinds, source.recipes)?;
+        Ok(stores.into_iter().map(|(_, store)| store.spec().clone()).collect())
     }
 
     /// Insists on clips in each of `splits`, and on more than one to learn from.

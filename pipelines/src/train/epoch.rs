@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use affekt_nn::finite::NotFinite;
 use affekt_train::{Adam, Batch, Gradients, Key, Losses, Method, Pass, Phase};
 use candle_core::{DType, Tensor, Var};
 
@@ -57,7 +58,7 @@ impl Descent<'_> {
         let mut first = None;
         for (index, update) in self.phase.updates.iter().enumerate() {
             let pass = Pass { phase: self.index, update: index, key: Some(key.with(update.name)) };
-            let losses = self.method.losses(batch, pass)?;
+            let losses = self.method.losses(batch, pass).map_err(|error| self.diverged(error, batch))?;
             let total = self.note(index, &losses, batch, means)?;
             first.get_or_insert(total);
             let moved = self.vars.iter().filter(|(name, _)| (update.moves)(name));
@@ -93,6 +94,19 @@ impl Descent<'_> {
             means.add(name(term), number(value)?);
         }
         Ok(total)
+    }
+
+    /// A network that has lost its numbers.
+    fn diverged(&self, error: affekt_train::Error, batch: &Batch) -> Error {
+        let found = match &error {
+            affekt_train::Error::Tensor(error) => NotFinite::of(error),
+            _ => None,
+        };
+        // What came with the features is not the method's fault.
+        match found.filter(|found| !found.in_input()).map(|found| format!("a number of {}", found.layer)) {
+            Some(what) => self.finite(&what, f64::NAN, batch).expect_err("NaN is not finite"),
+            None => error.into(),
+        }
     }
 
     fn finite(&self, what: &str, value: f64, batch: &Batch) -> Result<(), Error> {

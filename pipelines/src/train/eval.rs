@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use affekt_core::{Digest, FeatureKind};
+use affekt_core::{Digest, FeatureKind, FeatureSpec};
 use affekt_report::training::{Chosen, Evidence, Outcome, Times, Training};
 use affekt_train::{Key, Parameters, Recipe};
 use candle_core::{Device, Tensor};
@@ -79,7 +79,6 @@ pub fn eval(request: &Request) -> Result<Evaluation, Error> {
     let method = methods::named(&trained.method)?;
     let kinds = (method.features)(&trained.settings)?;
     let mut corpus = trained.corpus(request, &kinds)?;
-    trained.fits(&corpus)?;
     corpus.set_standards(trained.standards());
     corpus.require(request.splits)?;
     let recipe = (method.prepare)(&trained.settings, &corpus.widths())?;
@@ -133,19 +132,23 @@ impl Trained {
 
     /// The clips. Where the cache has a feature by several recipes, none of which is named, that of the training counts.
     fn corpus(&self, request: &Request, kinds: &[FeatureKind]) -> Result<Corpus, Error> {
-        let rules = Rules { longest: BTreeMap::new(), incomplete: self.incomplete(request) };
+        let splits = request.splits.to_vec();
+        let rules = Rules { longest: BTreeMap::new(), incomplete: self.incomplete(request), splits };
         let mut recipes = request.source.recipes.clone();
-        loop {
-            let opened = Corpus::open(&Source { recipes: &recipes, ..*request.source }, kinds, &rules);
-            let Err(data::Error::Recipes { kind, .. }) = &opened else { return Ok(opened?) };
+        let found = loop {
+            let found = Corpus::recipes(&Source { recipes: &recipes, ..*request.source }, kinds);
+            let Err(data::Error::Recipes { kind, .. }) = &found else { break found? };
             let specs = self.card.iter().flat_map(|card| &card.specs);
             match specs.into_iter().find(|spec| spec.kind == *kind) {
                 Some(spec) if !recipes.contains_key(kind) => {
                     recipes.insert(*kind, spec.digest().to_string());
                 }
-                _ => return Ok(opened?),
+                _ => break found?,
             }
-        }
+        };
+        // Before any clip is missed: by another recipe it is none of these.
+        self.fits(&found)?;
+        Ok(Corpus::open(&Source { recipes: &recipes, ..*request.source }, kinds, &rules)?)
     }
 
     fn incomplete(&self, request: &Request) -> Incomplete {
@@ -164,9 +167,9 @@ impl Trained {
     }
 
     /// Refuses features that are not made as those of the training.
-    fn fits(&self, corpus: &Corpus) -> Result<(), Error> {
+    fn fits(&self, specs: &[FeatureSpec]) -> Result<(), Error> {
         let Some(card) = &self.card else { return Ok(()) };
-        let same = same_recipes(&card.specs, &corpus.specs(), Strictness::Stored);
+        let same = same_recipes(&card.specs, specs, Strictness::Stored);
         Ok(same.map_err(|error| error.of(&self.path))?)
     }
 

@@ -31,6 +31,9 @@ pub fn open(folder: &Path, plan: &Plan) -> Result<Option<Training>, Error> {
     }
     if folder.join(METRICS).is_file() {
         let finished = Training::read(folder)?;
+        if !folder.join(CHECKPOINT).is_file() {
+            return Err(bad(format!("holds the report of a run, but no {CHECKPOINT}")));
+        }
         return match decisive(&finished.config, &finished.data) == plan.digest() {
             true => Ok(Some(finished)),
             false => {

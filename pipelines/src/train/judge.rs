@@ -40,6 +40,8 @@ pub struct Judge<'a> {
 /// Everything that was said.
 struct Said<'a> {
     flows: &'a [&'static str],
+    /// As the table has them: batches hold them in f32.
+    labels: HashMap<&'a ClipId, f64>,
     verdicts: Vec<Verdict>,
     /// Clips of the matrix, with their place in it.
     sampled: HashMap<ClipId, usize>,
@@ -80,6 +82,7 @@ impl Judge<'_> {
         let sampled = sample.iter().enumerate().map(|(at, sample)| (sample.id.clone(), at)).collect();
         let mut said = Said {
             flows: self.flows,
+            labels: self.corpus.split(split).iter().map(|sample| (&sample.id, sample.label)).collect(),
             verdicts: Vec::new(),
             sampled,
             representations: vec![vec![None; sample.len()]; self.flows.len()],
@@ -115,10 +118,9 @@ fn sample(samples: &[Sample]) -> Vec<&Sample> {
 
 impl Said<'_> {
     fn hear(&mut self, batch: &Batch, judged: &[Judged]) -> Result<(), Error> {
-        let labels: Vec<f32> = batch.labels.to_dtype(DType::F32)?.to_vec1()?;
         for (at, clip) in batch.clips.iter().enumerate() {
             let valence = judged.iter().map(|flow| flow.valence[at]).collect();
-            let label = f64::from(labels[at]);
+            let label = self.labels[clip];
             self.verdicts.push(Verdict { clip: clip.to_string(), label, valence });
         }
         for (flow, judged) in judged.iter().enumerate() {

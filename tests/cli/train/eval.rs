@@ -132,3 +132,29 @@ fn released_weights_are_judged_with_a_warning() {
     assert!(ended.stdout.contains("chosen by: not known"), "{}", ended.stdout);
     assert!(ended.stdout.contains("warning: the weights do not say on which features"), "{}", ended.stdout);
 }
+
+#[test]
+fn clips_of_other_splits_may_lack_features() {
+    let world = World::new();
+    let run = world.trained("run", &[]);
+    let table = fs::read_to_string(world.path("labels.csv")).unwrap() + "clip_99,1,train,train\n";
+    let (cache, labels) = (world.path("cache"), world.file("more.csv", &table));
+    let eval = |split: &str| world.run_on(&cache, &labels, "eval", &["--run", &run, "--split", split]);
+    let ended = eval("test");
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let ended = eval("train");
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("clip_99"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_checkpoint_whose_numbers_have_changed_is_damaged() {
+    let world = World::new();
+    let file = format!("{}/checkpoint.safetensors", world.trained("run", &[]));
+    let mut bytes = fs::read(&file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let ended = world.run("eval", &["--run", &file, "--split", "test"]);
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("not those that were written"), "{}", ended.stderr);
+}

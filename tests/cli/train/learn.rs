@@ -133,3 +133,29 @@ fn what_cannot_be_learnt_from_is_refused_before_the_first_batch() {
         assert!(!there(&out, "state.safetensors") && !there(&out, "config.toml"), "nothing is left behind");
     }
 }
+
+#[test]
+fn a_run_that_diverges_says_where_and_what_may_help() {
+    let world = World::new();
+    let out = world.path("run");
+    let wild = ["--set", "optimiser.lr=1e10", "--set", "schedule.warmup=0", "--set", "training.epochs=8"];
+    let ended = world.run("train", &[&["--out", &out], &SMALL[..], &wild[..]].concat());
+    assert_eq!(ended.code, 1);
+    for told in ["in epoch", "clip_", "optimiser.lr"] {
+        assert!(ended.stderr.contains(told), "{told}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn settings_that_are_no_numbers_are_refused_by_key() {
+    let world = World::new();
+    for (change, told) in [
+        ("settings.loss.rs=nan", "settings.loss.rs"),
+        ("settings.dropout_mlp=inf", "settings.dropout_mlp"),
+        ("training.epochs=many", "training.epochs"),
+    ] {
+        let ended = world.run("train", &["--out", &world.path("run"), "--set", change]);
+        assert_eq!(ended.code, 1, "{change}");
+        assert!(ended.stderr.contains(told), "{change}: {}", ended.stderr);
+    }
+}

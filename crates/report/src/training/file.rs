@@ -79,7 +79,7 @@ impl Explain for Error {
                 }
                 Self::Unreadable { .. } => "get the right to read it",
                 Self::Damaged { .. } => {
-                    "it was edited, or written by another version of affekt: `affekt eval --run` writes the files of a run anew"
+                    "it was edited, or written by another version of affekt: train into another folder, or judge the checkpoint with `affekt eval --run`"
                 }
                 Self::Unwritable { .. } => "make room on the disk of the run, or get the right to write into its folder",
             }

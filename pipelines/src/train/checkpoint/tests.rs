@@ -6,7 +6,7 @@ use std::path::Path;
 use affekt_core::{Digest, Explain, LayerRule};
 use affekt_report::Metrics;
 use affekt_weights::Bundle;
-use candle_core::DType;
+use candle_core::{DType, Device};
 use serde_json::json;
 
 use super::*;

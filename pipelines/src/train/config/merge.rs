@@ -62,6 +62,36 @@ pub fn change(table: &mut Table, change: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The key of a number that is NaN or infinite: JSON, in which settings reach their method, has no word for it.
+pub fn not_finite(table: &Table) -> Option<String> {
+    fn within(value: &Value) -> Option<String> {
+        match value {
+            Value::Float(number) if !number.is_finite() => Some(String::new()),
+            Value::Table(table) => not_finite(table).map(|key| format!(".{key}")),
+            Value::Array(values) => values.iter().find_map(within),
+            _ => None,
+        }
+    }
+    table.iter().find_map(|(key, value)| within(value).map(|rest| format!("{key}{rest}")))
+}
+
+/// A message about types in the words of a configuration.
+pub fn plain(message: &str) -> String {
+    let words = [
+        ("expected usize", "expected a whole number, not negative"),
+        ("expected u64", "expected a whole number, not negative"),
+        ("expected f64", "expected a number"),
+    ];
+    let message = words.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+    match message.split_once("expected struct ") {
+        Some((before, name)) => {
+            let rest = name.trim_start_matches(|letter: char| letter.is_alphanumeric());
+            format!("{before}expected a table{rest}")
+        }
+        None => message,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

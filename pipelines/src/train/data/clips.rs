@@ -50,6 +50,9 @@ pub fn sort(
     let (mut samples, mut left_out, mut missing) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (row, id) in labels.rows.iter().zip(found) {
         let (Some(split), Some(label)) = (row.split, row.label) else { continue };
+        if !rules.splits.is_empty() && !rules.splits.contains(&split) {
+            continue;
+        }
         let clip = id.map_or_else(|| name(row), ToString::to_string);
         match fate(stores, id, split, rules) {
             Fate::Used(id, rows) => {

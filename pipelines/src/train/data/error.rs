@@ -193,11 +193,17 @@ impl Explain for Error {
         Some(match self {
             Self::Dataset(error) => return error.hint(),
             Self::Cache(error) => return error.hint(),
-            Self::NoFeature { cache, kind, .. } => format!(
-                "`affekt extract --features {} --cache {}` makes it from media, and `affekt cache import` takes arrays \
-                 of another program",
-                kind.name(), cache.display()
-            ),
+            Self::NoFeature { cache, kind, .. } => {
+                let without = match kind {
+                    FeatureKind::Simulated => "; or take a configuration that does without it, such as no-llmg",
+                    _ => "",
+                };
+                format!(
+                    "`affekt extract --features {} --cache {}` makes it from media, and `affekt cache import` takes arrays \
+                     of another program{without}",
+                    kind.name(), cache.display()
+                )
+            }
             Self::Recipes { kind, recipes, .. } => {
                 let digest = recipes.first().and_then(|recipe| recipe.split(' ').next()).unwrap_or("DIGEST");
                 format!("choose one, such as --recipe {}={digest}", kind.name())
@@ -217,7 +223,8 @@ impl Explain for Error {
                 "widen data.longest, or make the features that are missing".into()
             }
             Self::EmptySplit { .. } => {
-                "name another column with --split-column, or leave the split out of data.splits".into()
+                "name another column with --split-column, or leave the split out of data.splits; without valid, \
+                 selection.keep = \"last\" keeps the last epoch".into()
             }
             Self::OneSample { .. } => "nothing can be learnt from one clip: give at least two".into(),
             Self::Incomplete { cache, kinds, .. } => {

@@ -40,7 +40,7 @@ fn a_cache_without_the_feature_says_what_makes_it() {
     tells(
         &error,
         &["no feature simulated", "cache", &held],
-        &["affekt extract --features simulated --cache", "cache import"],
+        &["affekt extract --features simulated --cache", "cache import", "no-llmg"],
     );
     let wrong = [(FeatureKind::Audio, "ffffffffffff")];
     let error = place.open_with(&KINDS, &Rules::default(), &wrong, None).err().unwrap();
