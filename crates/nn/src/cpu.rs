@@ -4,9 +4,12 @@ use std::ops::Deref;
 
 use candle_core::{DType, Result, Storage, Tensor, bail};
 
-/// Whether the kernels take `x`: f32 on the CPU. For everything else, layers are composed of candle's operations.
+use crate::kernels;
+
+/// Whether the kernels for the CPU take `x`: f32 on the CPU. For everything else there are those for cards, or layers are
+/// composed of candle's operations.
 pub(crate) fn takes(x: &Tensor) -> bool {
-    x.device().is_cpu() && x.dtype() == DType::F32
+    x.device().is_cpu() && x.dtype() == DType::F32 && !kernels::emulating()
 }
 
 /// The numbers of a contiguous tensor that [`takes`] takes, in order.

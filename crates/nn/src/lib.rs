@@ -9,6 +9,7 @@
 //! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
+//! | `kernels` | our kernels for NVIDIA cards (`cuda/*.cu`), and how they are launched |
 //! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
 //! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, in slots that texts share, and attention over them |
 //! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
@@ -31,6 +32,7 @@ pub mod exp;
 pub mod finite;
 pub mod gated_attention;
 pub mod gelu;
+mod kernels;
 pub mod kv_cache;
 pub mod linear;
 pub mod maps;

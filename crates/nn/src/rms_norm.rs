@@ -5,6 +5,7 @@ use candle_core::{Device, Result, Tensor};
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
+use crate::kernels::{self, Arg, Grid, Kernel};
 
 /// Numbers side by side in a vector loop: sums of several lanes do not wait for each other.
 const LANES: usize = 16;
@@ -24,6 +25,9 @@ impl RmsNorm {
 
     /// (.., width) -> (.., width)
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if kernels::take(x) && self.weight.dtype() == x.dtype() {
+            return self.on_card(&x.contiguous()?);
+        }
         if !takes(x) || !takes(&self.weight) {
             return candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32);
         }
@@ -44,6 +48,25 @@ impl RmsNorm {
             },
         );
         Tensor::from_vec(normed, x.dims(), &Device::Cpu)
+    }
+
+    fn on_card(&self, x: &Tensor) -> Result<Tensor> {
+        let width = self.weight.elem_count();
+        if x.dims().last() != Some(&width) {
+            candle_core::bail!("rows of {:?} for a norm of width {width}", x.dims());
+        }
+        let y = kernels::output(x.shape(), x.dtype(), x.device())?;
+        let grid = Grid::rows(x.elem_count() / width, 256);
+        let args = [
+            Arg::Tensor(x),
+            Arg::Tensor(&self.weight),
+            Arg::Tensor(&y),
+            Arg::U32(width as u32),
+            Arg::F32(self.eps as f32),
+        ];
+        // SAFETY: a block a row, which reads and writes `width` numbers of it.
+        unsafe { Kernel { file: "rms_norm", name: "rms_norm" }.run(x.dtype(), grid, &args)? };
+        Ok(y)
     }
 }
 

@@ -1,0 +1,93 @@
+//! Launches through the CUDA driver.
+
+use candle_core::cuda_backend::cudarc::driver::{
+    CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys,
+};
+use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorageSlice, WrapErr};
+use candle_core::{Result, Storage, Tensor, bail};
+
+use super::{Arg, Grid, Kernel};
+
+include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
+
+/// Bytes of shared memory that a block gets without asking for more.
+const SHARED: u32 = 48 << 10;
+
+/// Puts a kernel in the queue of the device's stream.
+///
+/// # Safety
+/// As for [`Kernel::run`].
+pub(super) unsafe fn launch(
+    kernel: Kernel,
+    name: &str,
+    card: &CudaDevice,
+    [x, y, z]: [u32; 3],
+    grid: Grid,
+    args: &[Arg],
+) -> Result<()> {
+    let Some((_, ptx)) = PTX.iter().find(|(file, _)| *file == kernel.file) else {
+        bail!("there is no file {}.cu of kernels", kernel.file);
+    };
+    let function = card.get_or_load_custom_func(name, &format!("affekt_{}", kernel.file), ptx)?;
+    if grid.shared > SHARED {
+        let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+        function.set_attribute(most, grid.shared as i32).w()?;
+    }
+    let words = args.iter().map(|arg| Word::of(arg)).collect::<Result<Vec<_>>>()?;
+    let mut builder = function.builder();
+    for word in &words {
+        match word {
+            Word::U32(word) => builder.arg(word),
+            Word::U64(word) => builder.arg(word),
+            Word::F32(word) => builder.arg(word),
+        };
+    }
+    let config =
+        LaunchConfig { grid_dim: (x, y, z), block_dim: (grid.threads, 1, 1), shared_mem_bytes: grid.shared };
+    // SAFETY: the caller's promise. All tensors of a device are used on its one stream, in the order of launches, and
+    // their memory is given back on it, too: it outlives the kernel.
+    unsafe { builder.launch(config) }.w()?;
+    Ok(())
+}
+
+/// An argument as the driver reads it.
+enum Word {
+    U32(u32),
+    U64(u64),
+    F32(f32),
+}
+
+impl Word {
+    fn of(arg: &Arg) -> Result<Self> {
+        Ok(match arg {
+            Arg::Tensor(x) => Self::U64(address(x)?),
+            Arg::Null => Self::U64(0),
+            Arg::U32(word) => Self::U32(*word),
+            Arg::U64(word) => Self::U64(*word),
+            Arg::F32(word) => Self::F32(*word),
+        })
+    }
+}
+
+/// Where the first number of `x` lies.
+fn address(x: &Tensor) -> Result<u64> {
+    let (storage, layout) = x.storage_and_layout();
+    let Storage::Cuda(storage) = &*storage else { bail!("a tensor that is not on a card") };
+    let start = layout.start_offset();
+    match &storage.slice {
+        CudaStorageSlice::U8(slice) => at(slice, start),
+        CudaStorageSlice::U32(slice) => at(slice, start),
+        CudaStorageSlice::I64(slice) => at(slice, start),
+        CudaStorageSlice::F16(slice) => at(slice, start),
+        CudaStorageSlice::BF16(slice) => at(slice, start),
+        CudaStorageSlice::F32(slice) => at(slice, start),
+        CudaStorageSlice::F64(slice) => at(slice, start),
+        _ => bail!("a kernel got numbers of type {:?}", x.dtype()),
+    }
+}
+
+fn at<T: CudaDType + DeviceRepr>(slice: &CudaSlice<T>, start: usize) -> Result<u64> {
+    // The stream that the slice was made on is the only one: there is nothing to wait for or to record.
+    let (address, _) = slice.device_ptr(slice.stream());
+    Ok(address + (start * size_of::<T>()) as u64)
+}
