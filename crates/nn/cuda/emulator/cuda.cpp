@@ -149,8 +149,8 @@ bool release(Block& block, unsigned first, unsigned last, State barrier) {
   return waits;
 }
 
-/// One block from its start to its end.
-void run_block(Block& block) {
+/// One block from its start to its end; `backwards`, the last thread goes first.
+void run_block(Block& block, bool backwards) {
   const unsigned threads = unsigned(block.threads.size());
   block.next_thread = block.next_fiber = 0;
   while (block.next_thread < threads) {
@@ -182,7 +182,8 @@ void run_block(Block& block) {
 
 }  // namespace
 
-Kernel::Kernel(const char* name, void (*call)(void**)) : name(name), call(call), next(first_kernel) {
+Kernel::Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments)
+    : name(name), call(call), pointers(pointers), arguments(arguments), next(first_kernel) {
   first_kernel = this;
 }
 
@@ -199,7 +200,6 @@ void* exchange(const void* value, unsigned bytes, unsigned lane) {
   return block.threads[seen < block.threads.size() ? seen : block.current].shown;
 }
 
-/// Runs all blocks of a kernel.
 void run(const Kernel& kernel, dim3 grid, dim3 threads, unsigned shared, void** arguments) {
   Block& here = running();
   const unsigned count = threads.x * threads.y * threads.z;
@@ -221,6 +221,8 @@ void run(const Kernel& kernel, dim3 grid, dim3 threads, unsigned shared, void** 
         run_block(here);
       }
 }
+
+const Kernel* kernels() { return first_kernel; }
 
 const Kernel* find(const char* name) {
   for (const Kernel* kernel = first_kernel; kernel; kernel = kernel->next)
