@@ -104,6 +104,10 @@ struct Block {
   unsigned current = 0;
   /// The first thread that no fiber has begun, and the first fiber that has none.
   unsigned next_thread = 0, next_fiber = 0;
+  /// Whether the last thread goes first.
+  bool backwards = false;
+  /// The thread whose turn that is.
+  unsigned in_turn(unsigned turn) const { return backwards ? unsigned(threads.size()) - 1 - turn : turn; }
   const Kernel* kernel = nullptr;
   void** arguments = nullptr;
 };
@@ -118,7 +122,7 @@ void body() {
   Block& block = running();
   const unsigned fiber = block.next_fiber++;
   while (block.next_thread < block.threads.size()) {
-    block.current = block.next_thread++;
+    block.current = block.in_turn(block.next_thread++);
     Thread& begun = block.threads[block.current];
     begun.fiber = fiber;
     thread = begun.index;
@@ -149,8 +153,8 @@ bool release(Block& block, unsigned first, unsigned last, State barrier) {
   return waits;
 }
 
-/// One block from its start to its end; `backwards`, the last thread goes first.
-void run_block(Block& block, bool backwards) {
+/// One block from its start to its end.
+void run_block(Block& block) {
   const unsigned threads = unsigned(block.threads.size());
   block.next_thread = block.next_fiber = 0;
   while (block.next_thread < threads) {
@@ -160,12 +164,14 @@ void run_block(Block& block, bool backwards) {
     Context::change(block.scheduler, block.fibers[fiber]);
   }
   // A thread that waits is the last one, or another fiber went on behind it.
-  for (bool going = block.next_fiber > 1 || block.threads.back().state != State::Ended; going;) {
+  const Thread& last = block.threads[block.in_turn(threads - 1)];
+  for (bool going = block.next_fiber > 1 || last.state != State::Ended; going;) {
     going = false;
     for (unsigned warp = 0; warp < threads; warp += WARP)
       going |= release(block, warp, std::min(threads, warp + WARP), State::AtWarp);
     going |= release(block, 0, threads, State::AtBlock);
-    for (unsigned at = 0; at < threads; ++at) {
+    for (unsigned turn = 0; turn < threads; ++turn) {
+      const unsigned at = block.in_turn(turn);
       Thread& ready = block.threads[at];
       if (ready.state != State::Ready) continue;
       block.current = at;
@@ -200,6 +206,12 @@ void* exchange(const void* value, unsigned bytes, unsigned lane) {
   return block.threads[seen < block.threads.size() ? seen : block.current].shown;
 }
 
+void check_aligned(const void* place, std::size_t bytes) {
+  if (reinterpret_cast<std::uintptr_t>(place) % bytes == 0) return;
+  std::fprintf(stderr, "kernel %s: a vector of %zu bytes at %p is not aligned\n", running().kernel->name, bytes, place);
+  std::abort();
+}
+
 void run(const Kernel& kernel, dim3 grid, dim3 threads, unsigned shared, void** arguments) {
   Block& here = running();
   const unsigned count = threads.x * threads.y * threads.z;
@@ -218,6 +230,7 @@ void run(const Kernel& kernel, dim3 grid, dim3 threads, unsigned shared, void** 
     for (unsigned y = 0; y < grid.y; ++y)
       for (unsigned x = 0; x < grid.x; ++x) {
         block = {x, y, z};
+        here.backwards = (x + y + z) % 2 == 1;
         run_block(here);
       }
 }
