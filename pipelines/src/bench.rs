@@ -1,7 +1,7 @@
 //! How fast this machine works.
 //!
 //! [`simulate`] measures the language model alone: many clips at once against one at a time, and how near that is to what
-//! the machine can do. [`mod@train`] does so for a step of training. All else is about extraction (feature `media`): a stage's cost is its CPU time, as the system counts
+//! the machine can do. [`mod@train`] does so for a step of training, [`gpu`] for all networks on a GPU. All else is about extraction (feature `media`): a stage's cost is its CPU time, as the system counts
 //! it, beside the wall time of all cores on it alone. From these follows the rate that no arrangement of the stages could
 //! exceed, and the whole is held against it.
 //!
@@ -11,6 +11,7 @@
 //! | [`machine`] | [`Machine`] |
 //! | [`simulate`] | text generation and real text |
 //! | [`mod@train`] | a step of training |
+//! | [`gpu`] | every stage on a GPU, beside PyTorch and beside the GPU's limits |
 //! | `tree` | a dataset in MOSEI's folders, made here |
 //! | `scene` | what its recordings show |
 //! | `clips` | the clips that are measured, generated or one's own |
@@ -26,6 +27,7 @@ pub mod clips;
 mod clock;
 #[cfg(feature = "media")]
 pub mod error;
+pub mod gpu;
 pub mod lengths;
 pub mod machine;
 #[cfg(feature = "media")]

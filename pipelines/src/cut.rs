@@ -28,6 +28,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use affekt_core::{Digest, RgbImage, Seconds, Span, Stage, Waveform};
+use affekt_media::Decoder;
 use serde::{Deserialize, Serialize};
 
 pub use pass::{Cutting, Sign};
@@ -55,6 +56,9 @@ pub struct Order {
     pub sound: bool,
     /// What finds faces in their picture, where that is wanted.
     pub faces: Option<Detector>,
+    /// What decodes the picture.
+    #[serde(with = "wire::decoder")]
+    pub decoder: Decoder,
 }
 
 /// What finds faces.

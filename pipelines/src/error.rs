@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use affekt_core::feature::BadLayerRule;
 use affekt_core::{ErrorKind, Explain, FeatureKind};
 use affekt_nn::finite::NotFinite;
+use candle_core::Device;
 
 use crate::dataset;
 #[cfg(feature = "media")]
@@ -98,6 +99,24 @@ pub enum Error {
         name: String,
         /// Why.
         reason: String,
+    },
+    /// A device without the memory for what is asked of it, though it is as little as can be asked.
+    #[error(
+        "{device} has no memory left for {what}{}: {} of its {} are free; a shorter clip, networks of dtype bf16 or f16, or \
+         another device may fit",
+        wanted(*.bytes), size(*.free), size(*.total)
+    )]
+    OutOfMemory {
+        /// What the device is called.
+        device: String,
+        /// What it was to hold.
+        what: &'static str,
+        /// Bytes that this takes, estimated, where that is possible.
+        bytes: Option<u64>,
+        /// Bytes that are left.
+        free: u64,
+        /// Bytes that there are.
+        total: u64,
     },
     /// A prompt that is longer than what the language model reads.
     #[error("voice and prompt have {given} positions, more than the language model's {positions}")]
@@ -222,7 +241,44 @@ impl From<affekt_whisper::Error> for Error {
     }
 }
 
+/// ` (about 12.3 GB)`
+fn wanted(bytes: Option<u64>) -> String {
+    bytes.map(|bytes| format!(" (about {})", size(bytes))).unwrap_or_default()
+}
+
+/// `12.3 GB`
+fn size(bytes: u64) -> String {
+    format!("{:.1} GB", bytes as f64 / 1e9)
+}
+
 impl Error {
+    /// Whether a device had no memory left for what was asked of it.
+    pub fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::OutOfMemory { .. } => true,
+            Self::Tensor(error) => affekt_nn::device::out_of_memory(error),
+            Self::Named { source, .. } => source.is_out_of_memory(),
+            _ => false,
+        }
+    }
+
+    /// Whether `device` had no memory left for what was asked of it; then what this process keeps for later use is given
+    /// back to it, so that less may fit.
+    pub(crate) fn makes_room(&self, device: &Device) -> bool {
+        // Where even that fails, the next attempt says why.
+        self.is_out_of_memory() && affekt_nn::device::reclaim(device).is_ok()
+    }
+
+    /// The error, with what a card has where it had no memory left for `what`, which takes about `bytes`.
+    pub(crate) fn explained(self, device: &Device, what: &'static str, bytes: Option<u64>) -> Self {
+        if !self.is_out_of_memory() || matches!(self, Self::OutOfMemory { .. }) {
+            return self;
+        }
+        let Ok(Some(card)) = affekt_nn::device::card(device) else { return self };
+        let (free, total) = (card.memory.free as u64, card.memory.total as u64);
+        Self::OutOfMemory { device: crate::device::name(device), what, bytes, free, total }
+    }
+
     /// The error, with the flag or variable that brought it.
     pub fn named_by(name: &'static str, source: impl Into<Self>) -> Self {
         Self::Named { name, source: Box::new(source.into()) }
@@ -259,7 +315,7 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Device { .. } => ErrorKind::Device,
+            Self::Device { .. } | Self::OutOfMemory { .. } => ErrorKind::Device,
             Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
             Self::NotFinite(found) if found.in_input() => ErrorKind::BadInput,
             Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => {
@@ -276,7 +332,16 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::Device { .. } => "use auto, cpu, or cuda:INDEX with an affekt built with CUDA".into(),
+            Self::Device { .. } => {
+                "use auto, cpu, or with an affekt built with CUDA cuda:INDEX, for `extract` and `simulate` also cuda:0,1 or \
+                 cuda:all; `affekt doctor` lists the cards"
+                    .into()
+            }
+            Self::OutOfMemory { .. } => {
+                "`affekt doctor` lists the memory of all cards, and --device cpu has this machine's; a smaller --kv-memory \
+                 leaves more of a card's; other programs take some too (`nvidia-smi`)"
+                    .into()
+            }
             Self::Setting { name, .. } if name.contains("--start") => {
                 "give seconds from the start of the recording, the start before the end: --start 12.5 --end 20".into()
             }
@@ -323,5 +388,37 @@ impl Explain for Error {
             Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } => "mend the bundle or use another".into(),
             other => return other.inner().and_then(Explain::hint),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_told_with_what_there_is() {
+        let error = |bytes| Error::OutOfMemory {
+            device: "cuda:0".into(),
+            what: "the sound of one clip",
+            bytes,
+            free: 1_230_000_000,
+            total: 16_000_000_000,
+        };
+        let told = error(Some(7_000_000_000)).to_string();
+        for part in
+            ["cuda:0", "about 7.0 GB", "1.2 GB of its 16.0 GB", "shorter clip", "bf16", "another device"]
+        {
+            assert!(told.contains(part), "{part:?} is not in {told}");
+        }
+        assert!(!error(None).to_string().contains("about"));
+        assert_eq!(error(None).kind(), ErrorKind::Device);
+        assert!(error(None).hint().is_some() && error(None).is_out_of_memory());
+    }
+
+    #[test]
+    fn on_the_cpu_nothing_is_explained() {
+        let error = Error::Tensor(candle_core::Error::Msg("out of memory".into()));
+        assert!(!error.is_out_of_memory() && !error.makes_room(&Device::Cpu));
+        assert!(matches!(error.explained(&Device::Cpu, "a face", None), Error::Tensor(_)));
     }
 }

@@ -18,6 +18,7 @@ pub mod flow;
 pub mod plan;
 
 use affekt_generate::Budget;
+use affekt_media::Decoder;
 
 use crate::isolate;
 
@@ -30,9 +31,12 @@ pub use plan::Plan;
 pub struct Settings {
     /// The workers that decode: how many, and what they may take.
     pub isolation: isolate::Settings,
-    /// Clips that WavLM hears at once. One is best on a CPU: it keeps all cores busy, and nothing is padded.
-    pub batch: usize,
-    /// What text generation may take.
+    /// Clips that WavLM hears at once; `None` for what suits the device: one on a CPU, which keeps all cores busy and pads
+    /// nothing, and on a card as many as its memory holds.
+    pub batch: Option<usize>,
+    /// What finds pictures in the packets of the film.
+    pub decoder: Decoder,
+    /// What text generation may take, on each device.
     pub generation: Budget,
     /// Clips that a shard has at most. A crash costs no more of them than that; there are commits by bytes and time, too.
     pub commit_every: usize,

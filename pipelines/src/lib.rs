@@ -13,6 +13,8 @@
 //! | [`simulate`] | simulated text, from cached speech |
 //! | [`windows`] | a long recording cut at its pauses, while its sound streams in |
 //! | [`train`](mod@train) | a method learns from cached features |
+//! | [`check`] | every network on a device against its reference tensors |
+//! | [`seeded`] | weights that any program can make by itself |
 //! | [`mod@bench`] | how fast this machine simulates text and extracts, and what limits it |
 //! | `predict` | a media file in, its valence out (feature `media`) |
 //! | `transcribe` | a media file in, its words out (feature `media`) |
@@ -20,11 +22,13 @@
 //! | `extract` | the clips of a dataset to features in a cache (feature `media`) |
 //! | `isolate` | media work in processes of their own (feature `media`) |
 //! | `finder` | what finds faces (feature `media`) |
-//! | [`device`] | `auto`, `cpu`, `cuda:1` |
+//! | [`device`] | `auto`, `cpu`, `cuda:1`, `cuda:0,1` |
+//! | [`fitting`] | batches that shrink where the memory of a device does not hold them |
 //! | [`error`] | [`Error`] |
 
 pub mod batch;
 pub mod bench;
+pub mod check;
 #[cfg(feature = "media")]
 pub mod cut;
 pub mod dataset;
@@ -35,6 +39,7 @@ pub mod extract;
 pub mod features;
 #[cfg(feature = "media")]
 pub mod finder;
+pub mod fitting;
 #[cfg(feature = "media")]
 pub mod isolate;
 pub mod networks;
@@ -42,6 +47,7 @@ pub mod networks;
 pub mod predict;
 pub mod recipe;
 pub mod recognise;
+pub mod seeded;
 pub mod simulate;
 pub mod tokenizer;
 pub mod train;

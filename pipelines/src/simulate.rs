@@ -24,7 +24,7 @@ pub use plan::Plan;
 /// How a run works.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// What text generation may take.
+    /// What text generation may take, on each device.
     pub generation: Budget,
     /// Clips that a shard has at most.
     pub commit_every: usize,

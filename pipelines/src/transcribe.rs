@@ -52,7 +52,13 @@ pub fn transcribe(
     if info.audio.is_none() {
         return Err(Error::NoSound { path: request.media.clone() });
     }
-    let job = Job { path: &request.media, span: request.span, info: &info, pictures: None };
+    let job = Job {
+        path: &request.media,
+        span: request.span,
+        info: &info,
+        decoder: affekt_media::Decoder::Cpu,
+        pictures: None,
+    };
     reporter.report(&Event::Started { stage: Stage::Recognise });
     let mut listener = Listener {
         recogniser,

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use affekt_core::{Digest, RgbImage, Seconds, Span, Stage};
 use affekt_faces::Tracker;
-use affekt_media::{Error as MediaError, Want, decode};
+use affekt_media::{Decoder, Error as MediaError, Want, decode};
 use affekt_pipelines::cut::thinning::Thinning;
 use affekt_pipelines::cut::{Cost, Cut, Cutting, Detector, Failure, Found, Order, Part, Picture, Sign};
 use affekt_testkit::clips::Clip;
@@ -27,6 +27,7 @@ fn order(media: &Path, spans: &[Span]) -> Order {
         unwanted: BTreeSet::new(),
         sound: true,
         faces: Some(Detector::RustFace),
+        decoder: Decoder::Cpu,
     }
 }
 

@@ -321,7 +321,8 @@ fn order(folder: &Path, name: &str) -> Order {
     }
     let span = |start, end| Span::new(Some(start), Some(end)).unwrap();
     let spans = vec![span(0.5, 1.0), span(0.9, 2.1), span(2.0, 2.9)];
-    Order { media, spans, unwanted: BTreeSet::new(), sound: true, faces: Some(Detector::RustFace) }
+    let faces = Some(Detector::RustFace);
+    Order { media, spans, unwanted: BTreeSet::new(), sound: true, faces, decoder: affekt_media::Decoder::Cpu }
 }
 
 /// What was found of an order, and how it ended.
@@ -467,6 +468,7 @@ fn orders_of_thousands_of_clips_are_taken() {
         unwanted: BTreeSet::new(),
         sound: true,
         faces: None,
+        decoder: affekt_media::Decoder::Cpu,
     };
     let (found, ended) = cut(&pool(1), &order);
     assert_eq!((found.len(), ended.is_ok()), (2_001, true));

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 struct Kit {
     bundle: Bundle,
     recipes: Recipes,
-    encoder: Encoder,
+    encoders: Vec<Encoder>,
 }
 
 impl Kit {
@@ -32,9 +32,12 @@ impl Kit {
         recipes.simulated.beams = 2;
         recipes.simulated.max_new_tokens = 40;
         recipes.simulated.robust = true;
-        let encoders = Encoders::load(&bundle, &recipes, &[FeatureKind::Simulated], &Device::Cpu).unwrap();
-        assert!(encoders.voice.is_none(), "speech is there already");
-        Self { bundle, recipes, encoder: encoders.simulator.unwrap() }
+        // Two devices, though they are the same.
+        let devices = [Device::Cpu, Device::Cpu];
+        let encoders = Encoders::load_all(&bundle, &recipes, &[FeatureKind::Simulated], &devices).unwrap();
+        assert!(encoders.iter().all(|encoders| encoders.voice.is_none()), "speech is there already");
+        let encoders = encoders.into_iter().map(|encoders| encoders.simulator.unwrap()).collect();
+        Self { bundle, recipes, encoders }
     }
 
     /// The speech of a cache.
@@ -70,8 +73,13 @@ impl Kit {
     }
 
     fn run(&self, plan: &Plan, generation: Budget, stop: bool) -> Outcome {
+        self.run_on(1, plan, generation, stop)
+    }
+
+    /// On so many devices.
+    fn run_on(&self, devices: usize, plan: &Plan, generation: Budget, stop: bool) -> Outcome {
         let settings = Settings { generation, commit_every: 3, max_failures: None };
-        run(plan, &self.encoder, &settings, &AtomicBool::new(stop), &Silent).unwrap()
+        run(plan, &self.encoders[..devices], &settings, &AtomicBool::new(stop), &Silent).unwrap()
     }
 
     fn simulated(&self, cache: &TempDir) -> Store {
@@ -85,7 +93,7 @@ fn check(kit: &Kit, speech: &Store, simulated: &Store, clip: &Clip) {
     let heard = speech.feature(&clip.id).unwrap();
     let rows = Tensor::from_vec(heard.to_f32(), (heard.rows, heard.width), &Device::Cpu).unwrap();
     let samples = clip.facts.samples.unwrap();
-    let Some(alone) = kit.encoder.encode(&rows, samples).unwrap() else {
+    let Some(alone) = kit.encoders[0].encode(&rows, samples).unwrap() else {
         assert!(heard.rows < 5, "{}: {} rows", clip.id, heard.rows);
         let Status::Absent { reason } = &clip.status else { panic!("{clip:?}") };
         assert!(reason.contains("too short") && clip.facts.hypothesis.is_none(), "{reason}");
@@ -124,7 +132,9 @@ fn neighbours_and_budgets_are_nothing_to_a_clip() {
         let cache = kit.cache(&rows);
         let plan = kit.all(&cache);
         assert_eq!(plan.tasks.len(), rows.len());
-        let outcome = kit.run(&plan, Budget { bytes, clips, prefill }, false);
+        let devices = random.int_in_range(1..=2)?;
+        let outcome = kit.run_on(devices, &plan, Budget { bytes, clips, prefill }, false);
+        assert_eq!(outcome.devices.len(), devices);
         assert!(matches!(outcome.end, End::Finished) && outcome.failed.is_empty(), "{:?}", outcome.failed);
         let generated = outcome.effort.generated.unwrap();
         assert!(generated.most_clips <= clips && generated.peak_bytes <= bytes, "{generated:?}");

@@ -109,6 +109,8 @@ fn doctor_verifies_the_bundle_and_names_every_feature() {
     let features = json["bundle"]["Ok"]["features"].as_array().unwrap().clone();
     let kinds: Vec<&str> = features.iter().map(|feature| feature["spec"]["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["audio", "speech", "video", "text", "simulated"]);
+    assert!(json["cards"].is_array() && json["nvdec"].is_boolean() && json["tf32"] == false, "{json}");
+    assert_eq!(affekt(["doctor", "--json", "--tf32"]).json()["tf32"], true);
     assert_eq!(affekt(["doctor", "--models", "nowhere"]).code, 1);
 }
 

@@ -12,6 +12,7 @@ mod errors;
 mod extract;
 mod faces;
 mod fusion;
+mod gpu;
 mod guarded;
 mod inputs;
 mod inventory;

@@ -3,6 +3,7 @@
 mod batch;
 mod bench;
 mod cache;
+mod check;
 mod eval;
 #[cfg(feature = "media")]
 mod extract;
@@ -14,16 +15,18 @@ mod transcribe;
 
 use std::path::PathBuf;
 
+use candle_core::DType;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use batch::{Share, Store};
 #[cfg(feature = "media")]
 pub use bench::BenchExtract;
-pub use bench::{Bench, BenchSimulate, BenchTrain};
+pub use bench::{Bench, BenchGpu, BenchSimulate, BenchTrain, Sizes};
 pub use cache::{Cache, Choice, Import};
+pub use check::Check;
 pub use eval::{Ablate, Eval, Report};
 #[cfg(feature = "media")]
-pub use extract::{Extract, batch};
+pub use extract::Extract;
 pub use reading::Reading;
 pub use simulate::Simulate;
 pub use train::{Labelled, Train};
@@ -57,6 +60,10 @@ pub struct Global {
     /// Show no progress bar, even on a terminal.
     #[arg(long, global = true)]
     pub no_progress: bool,
+    /// Let products of f32 on a card round their factors to TF32: faster, and in the third digit different; AFFEKT_TF32=1
+    /// says the same.
+    #[arg(long, global = true)]
+    pub tf32: bool,
 }
 
 /// The commands.
@@ -96,6 +103,8 @@ pub enum Command {
     Cache(Cache),
     /// What this machine can do, and what this program was built with.
     Doctor(Doctor),
+    /// Every network on a device against its reference tensors: whether affekt computes there what it computes here.
+    Check(Check),
     /// How fast each stage runs on this machine, and the whole.
     #[command(subcommand)]
     Bench(Bench),
@@ -199,9 +208,12 @@ pub struct Predict {
     /// How it is read where it does not say so itself.
     #[command(flatten)]
     pub reading: Reading,
-    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    /// Where networks run, one device: auto (the first card, else the CPU), cpu, cuda or cuda:INDEX.
     #[arg(long, default_value = "auto")]
     pub device: String,
+    /// What decodes the picture: cpu, or the decoder of an NVIDIA card, nvdec or nvdec:INDEX, through FFmpeg.
+    #[arg(long, value_name = "DECODER", default_value = "cpu")]
+    pub decode: affekt_media::Decoder,
     /// Write a page to look at: key frames, curves over time, attention, words, recipe and digests; one file, no network.
     #[arg(long, value_name = "FILE.html")]
     pub report: Option<PathBuf>,
@@ -324,6 +336,17 @@ pub enum Dtype {
     F16,
     /// 16 bits, 7 of mantissa.
     Bf16,
+}
+
+impl Dtype {
+    /// As the tensor library has it.
+    pub fn candle(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 => DType::F16,
+            Self::Bf16 => DType::BF16,
+        }
+    }
 }
 
 /// Where the clips come from.

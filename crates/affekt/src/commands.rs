@@ -4,6 +4,7 @@ pub mod ablate;
 pub mod batch;
 pub mod bench;
 pub mod cache;
+pub mod check;
 pub mod doctor;
 pub mod eval;
 #[cfg(feature = "media")]

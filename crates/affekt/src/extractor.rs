@@ -29,7 +29,7 @@ use crate::bundles;
 /// let plan = extractor.plan(&manifest, Path::new("cache"), false)?;
 /// // A program that answers as a worker when it is started with this argument: the `affekt` binary is one.
 /// let program = Program { path: "affekt".into(), arguments: vec!["worker".into()] };
-/// let settings = Settings { isolation: Default::default(), batch: 1, generation: Default::default(), commit_every: 512, max_failures: Some(5.0) };
+/// let settings = Settings { isolation: Default::default(), batch: None, decoder: Default::default(), generation: Default::default(), commit_every: 512, max_failures: Some(5.0) };
 /// let encoders = extractor.load(&plan)?;
 /// let outcome = extractor.run(&plan, &encoders, program, &settings, &false.into(), &affekt_core::Silent)?;
 /// println!("{} clips, {} failed", outcome.counts.committed, outcome.counts.failed);
@@ -39,24 +39,24 @@ use crate::bundles;
 pub struct Extractor {
     bundle: Bundle,
     recipes: Recipes,
-    device: Device,
+    devices: Vec<Device>,
     finder: Finder,
     features: Vec<FeatureKind>,
     store: String,
 }
 
 impl Extractor {
-    /// For `features` by the bundle `models` (`tiny`, another known name, or a folder), on `device` (`auto`, `cpu`,
-    /// `cuda:INDEX`), kept as `store` (`f32`, `f16`, `bf16`). Weights are not loaded yet.
+    /// For `features` by the bundle `models` (`tiny`, another known name, or a folder), on the devices of
+    /// the list `devices` (`auto`, `cpu`, `cuda:INDEX`, `cuda:0,1`, `cuda:all`), kept as `store` (`f32`, `f16`, `bf16`). Weights are not loaded yet.
     ///
     /// # Errors
     /// Those of the bundle and of its recipes.
-    pub fn open(models: &str, device: &str, features: &[FeatureKind], store: &str) -> Result<Self, Error> {
-        let device = device::named(device)?;
+    pub fn open(models: &str, devices: &str, features: &[FeatureKind], store: &str) -> Result<Self, Error> {
+        let devices = device::list(devices)?;
         let bundle = bundles::open(models)?;
         let recipes = Recipes::of(&bundle)?;
         let finder = Finder::of(&bundle, &recipes)?;
-        Ok(Self { bundle, recipes, device, finder, features: features.to_vec(), store: store.into() })
+        Ok(Self { bundle, recipes, devices, finder, features: features.to_vec(), store: store.into() })
     }
 
     /// Finds faces by YuNet with the weights in this file instead of the bundle's detector.
@@ -93,8 +93,8 @@ impl Extractor {
     }
 
     /// Where networks run.
-    pub fn device(&self) -> &Device {
-        &self.device
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// The recipe of each feature.
@@ -118,12 +118,12 @@ impl Extractor {
         Plan::new(manifest, cache, &self.specs()?, self.recipes.text.words, retry_failed)
     }
 
-    /// Loads the networks that `plan` needs.
+    /// Loads the networks that `plan` needs, once for each device.
     ///
     /// # Errors
     /// Those of the weights.
-    pub fn load(&self, plan: &Plan) -> Result<Encoders, Error> {
-        Encoders::load(&self.bundle, &self.recipes, &plan.lacking(), &self.device)
+    pub fn load(&self, plan: &Plan) -> Result<Vec<Encoders>, Error> {
+        Encoders::load_all(&self.bundle, &self.recipes, &plan.lacking(), &self.devices)
     }
 
     /// Makes what `plan` lacks.
@@ -133,7 +133,7 @@ impl Extractor {
     pub fn run(
         &self,
         plan: &Plan,
-        encoders: &Encoders,
+        encoders: &[Encoders],
         program: Program,
         settings: &Settings,
         stop: &AtomicBool,

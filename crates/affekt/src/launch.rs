@@ -1,6 +1,8 @@
-//! When the program was started. The system's loader binds FFmpeg's libraries before `main`, which users wait for too.
+//! How the program begins, and when it was started. The system's loader binds FFmpeg's libraries before `main`, which users wait for too.
 
 use std::time::{Duration, Instant};
+
+use affekt::Error;
 
 /// No loader takes longer. A process that was another program before (`bash -c "sleep 2; affekt ..."` turns itself into its
 /// last command) is older than that, and does not say since when it is this one.
@@ -30,6 +32,26 @@ fn seconds_at_start(stat: &str) -> Option<f64> {
 
 fn seconds_up(uptime: &str) -> Option<f64> {
     uptime.split(' ').next()?.parse().ok()
+}
+
+/// Lets cards round to TF32 where the flag `asked` for it or the environment does.
+///
+/// # Errors
+/// The variable says neither yes nor no.
+pub fn rounding(asked: bool) -> Result<(), Error> {
+    let value = std::env::var_os("AFFEKT_TF32").unwrap_or_default();
+    let by_variable = match value.to_str() {
+        Some("1") => true,
+        Some("" | "0") => false,
+        _ => {
+            let reason = format!("it is {value:?}; 1 lets cards round to TF32, 0 does not");
+            return Err(Error::Setting { name: "AFFEKT_TF32".into(), reason });
+        }
+    };
+    if asked || by_variable {
+        affekt_pipelines::device::allow_tf32();
+    }
+    Ok(())
 }
 
 /// Keeps candle's element-wise operations on the thread that asks for them, unless the user has said otherwise: its own

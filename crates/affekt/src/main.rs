@@ -28,6 +28,10 @@ fn main() -> ExitCode {
 }
 
 fn execute(Cli { global, command }: Cli) -> ExitCode {
+    if let Err(error) = launch::rounding(global.tf32) {
+        output::failure(&affekt_report::Failure::new("AFFEKT_TF32", &error), global.json);
+        return ExitCode::FAILURE;
+    }
     if command.trains() {
         launch::without_second_pool();
     }
@@ -50,6 +54,7 @@ fn execute(Cli { global, command }: Cli) -> ExitCode {
         Command::Inventory(flags) => commands::inventory::run(&flags, &global),
         Command::Cache(command) => commands::cache::run(&command, &global),
         Command::Doctor(flags) => commands::doctor::run(&flags, &global),
+        Command::Check(flags) => commands::check::run(&flags, &global),
         Command::Bench(command) => commands::bench::run(&command, &global),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "affekt", &mut std::io::stdout());

@@ -1,6 +1,7 @@
 //! Printing: data to stdout, everything else to stderr.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -33,6 +34,20 @@ pub fn ended(code: ExitCode) -> ExitCode {
 pub fn json(value: &impl Serialize) {
     let line = serde_json::to_string(value).expect("reports are plain data");
     data(&(line + "\n"));
+}
+
+/// Writes `value` as JSON to the file at `path`, where one is named; whether that went well, which is told where not.
+pub fn saved(path: Option<&Path>, value: &impl Serialize) -> bool {
+    let Some(path) = path else { return true };
+    let text = serde_json::to_string_pretty(value).expect("reports are plain data") + "\n";
+    let written = std::fs::write(path, text);
+    if let Err(error) = &written {
+        note(&format!(
+            "error: {} cannot be written: {error}\n  hint: name a file in a folder that is there\n",
+            path.display()
+        ));
+    }
+    written.is_ok()
 }
 
 /// Prints to stderr.

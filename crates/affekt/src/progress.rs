@@ -48,7 +48,7 @@ struct State {
 impl Progress {
     /// What the flags and the terminal ask for.
     pub fn new(global: &Global) -> Self {
-        let Global { json, quiet, verbose, no_progress } = *global;
+        let Global { json, quiet, verbose, no_progress, .. } = *global;
         let wanted = !quiet && !verbose;
         let drawn = wanted && !no_progress && !ProgressDrawTarget::stderr().is_hidden();
         let coloured = std::env::var_os("NO_COLOR").is_none();
@@ -132,7 +132,11 @@ impl Reporter for Progress {
             output::note(&(line + "\n"));
         }
         match event {
-            Event::Failed { .. } | Event::Warned { .. } | Event::Committed { .. } | Event::Standing(_) => {
+            Event::Failed { .. }
+            | Event::Warned { .. }
+            | Event::Committed { .. }
+            | Event::Shrunk { .. }
+            | Event::Standing(_) => {
                 self.batch(event);
             }
             Event::Step { .. } | Event::Epoch { .. } => self.training(event),
@@ -191,6 +195,7 @@ fn show(bar: &ProgressBar, event: &Event) {
         | Event::Failed { .. }
         | Event::Warned { .. }
         | Event::Committed { .. }
+        | Event::Shrunk { .. }
         | Event::Step { .. }
         | Event::Epoch { .. }
         | Event::Standing(_) => {}

@@ -29,8 +29,8 @@ use crate::bundles;
 /// let clips = affekt_pipelines::simulate::source::clips(cache, &speech)?;
 /// let plan = simulator.plan(&clips, speech, cache, "f16", false)?;
 /// let settings = Settings { generation: Default::default(), commit_every: 512, max_failures: None };
-/// let encoder = simulator.load()?;
-/// let outcome = simulator.run(&plan, &encoder, &settings, &false.into(), &affekt_core::Silent)?;
+/// let encoders = simulator.load()?;
+/// let outcome = simulator.run(&plan, &encoders, &settings, &false.into(), &affekt_core::Silent)?;
 /// println!("{} clips, {} failed", outcome.counts.committed, outcome.counts.failed);
 /// # Ok(())
 /// # }
@@ -38,26 +38,26 @@ use crate::bundles;
 pub struct Simulator {
     bundle: Bundle,
     recipes: Recipes,
-    device: Device,
+    devices: Vec<Device>,
 }
 
 impl Simulator {
-    /// By the bundle `models` (`tiny`, another known name, or a folder), on `device` (`auto`, `cpu`, `cuda:INDEX`), with the
-    /// bundle's recipe as `change` leaves it. Weights are not loaded yet.
+    /// By the bundle `models` (`tiny`, another known name, or a folder), on the devices of the list
+    /// `devices` (`auto`, `cpu`, `cuda:INDEX`, `cuda:0,1`, `cuda:all`), with the bundle's recipe as `change` leaves it. Weights are not loaded yet.
     ///
     /// # Errors
     /// Those of the bundle and of its recipes; a recipe that cannot be followed.
     pub fn open(
         models: &str,
-        device: &str,
+        devices: &str,
         change: impl FnOnce(&mut SimulatedRecipe),
     ) -> Result<Self, Error> {
-        let device = device::named(device)?;
+        let devices = device::list(devices)?;
         let bundle = bundles::open(models)?;
         let mut recipes = Recipes::of(&bundle)?;
         change(&mut recipes.simulated);
         recipes.check()?;
-        Ok(Self { bundle, recipes, device })
+        Ok(Self { bundle, recipes, devices })
     }
 
     /// The bundle.
@@ -76,8 +76,8 @@ impl Simulator {
     }
 
     /// Where networks run.
-    pub fn device(&self) -> &Device {
-        &self.device
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
     }
 
     /// The speech in `cache`, kept as `store` where that is given; `None` where there is none.
@@ -112,14 +112,14 @@ impl Simulator {
         Plan::new(rows, speech, cache, &spec, retry_failed)
     }
 
-    /// Loads projector and language model.
+    /// Loads projector and language model, once for each device.
     ///
     /// # Errors
     /// Those of the weights.
-    pub fn load(&self) -> Result<Encoder, Error> {
+    pub fn load(&self) -> Result<Vec<Encoder>, Error> {
         let features = [FeatureKind::Simulated];
-        let encoders = Encoders::load(&self.bundle, &self.recipes, &features, &self.device)?;
-        Ok(encoders.simulator.expect("it was asked for"))
+        let encoders = Encoders::load_all(&self.bundle, &self.recipes, &features, &self.devices)?;
+        Ok(encoders.into_iter().filter_map(|encoders| encoders.simulator).collect())
     }
 
     /// Makes what `plan` lacks.
@@ -129,11 +129,11 @@ impl Simulator {
     pub fn run(
         &self,
         plan: &Plan,
-        encoder: &Encoder,
+        encoders: &[Encoder],
         settings: &Settings,
         stop: &AtomicBool,
         reporter: &dyn Reporter,
     ) -> Result<Outcome, batch::Error> {
-        run(plan, encoder, settings, stop, reporter)
+        run(plan, encoders, settings, stop, reporter)
     }
 }

@@ -149,6 +149,19 @@ pub enum Event {
         /// The shard's file.
         shard: String,
     },
+    /// Of a batch run: the memory of a device did not hold a batch; batches of this stage are smaller from here on.
+    Shrunk {
+        /// What the device is called: `cuda:0`.
+        device: String,
+        /// The stage.
+        stage: Stage,
+        /// What the size of a batch is counted in: `samples`, `faces`, `rows`, or `bytes` of keys and values.
+        unit: String,
+        /// Its size at first, at most.
+        first: usize,
+        /// Its size from here on, at most.
+        last: usize,
+    },
     /// How a batch run stands; about once a second.
     Standing(Standing),
     /// Of training: a batch has been learnt from.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use affekt_core::{Frame, SampleRate, Seconds, Span, Waveform};
 
+use crate::decoder::Decoder;
 use crate::error::Error;
 use crate::info::MediaInfo;
 use crate::outlet::{Outlet, Piece};
@@ -21,15 +22,23 @@ pub struct Want {
     pub audio: bool,
     /// The picture.
     pub video: bool,
+    /// What decodes it.
+    pub by: Decoder,
 }
 
 impl Want {
     /// Both.
-    pub const ALL: Self = Self { audio: true, video: true };
+    pub const ALL: Self = Self { audio: true, video: true, by: Decoder::Cpu };
     /// The sound only; the picture is not even demuxed.
-    pub const AUDIO: Self = Self { audio: true, video: false };
+    pub const AUDIO: Self = Self { audio: true, video: false, by: Decoder::Cpu };
     /// The picture only.
-    pub const VIDEO: Self = Self { audio: false, video: true };
+    pub const VIDEO: Self = Self { audio: false, video: true, by: Decoder::Cpu };
+
+    /// The same, with the picture decoded by `decoder`.
+    #[must_use]
+    pub const fn by(self, decoder: Decoder) -> Self {
+        Self { by: decoder, ..self }
+    }
 }
 
 /// What a span held, beside the pieces that went to the caller.

@@ -62,6 +62,14 @@ pub enum Error {
         /// How long the recording is.
         duration: Seconds,
     },
+    /// A card that cannot decode here.
+    #[error("NVDEC on card {card} cannot be used: {reason}")]
+    NoNvdec {
+        /// Index of the card.
+        card: usize,
+        /// What is missing.
+        reason: String,
+    },
     /// Neither a frame nor a sample could be decoded.
     #[error("{}: nothing in it can be decoded: {reason}", path.display())]
     Decode {
@@ -82,6 +90,7 @@ impl Explain for Error {
             Self::NotMedia { .. } | Self::Decode { .. } => ErrorKind::NotMedia,
             Self::NoStreams { .. } => ErrorKind::NoStreams,
             Self::BadSpan { .. } => ErrorKind::BadSpan,
+            Self::NoNvdec { .. } => ErrorKind::Device,
         }
     }
 
@@ -97,6 +106,11 @@ impl Explain for Error {
             Self::NoStreams { .. } => "give a file that plays: one with a sound or a video track",
             Self::BadSpan { duration, .. } => {
                 return Some(format!("start the span before {duration}"));
+            }
+            Self::NoNvdec { .. } => {
+                "it takes an FFmpeg with nvdec, an NVIDIA driver with its video library (in a container: \
+                 NVIDIA_DRIVER_CAPABILITIES=compute,video) and a card of this index (`nvidia-smi -L`); --decode cpu needs \
+                 none of it"
             }
             Self::Decode { .. } => {
                 "check that a player shows it; re-encoding helps where it does: `ffmpeg -i IN OUT.mp4`"

@@ -1,4 +1,6 @@
-//! The few calls into FFmpeg that its wrapper lacks. All unsafe code of the crate is here.
+//! The few calls into FFmpeg that its wrapper lacks. All unsafe code of the crate is here and in [`hardware`].
+
+pub(crate) mod hardware;
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ops::{Deref, DerefMut};

@@ -11,6 +11,7 @@
 //! | [`info`] | [`MediaInfo`], [`AudioInfo`], [`VideoInfo`] |
 //! | [`probe()`](probe::probe) | headers to [`MediaInfo`] |
 //! | [`decode()`](decode::decode) | [`stream()`] and its [`Summary`]; [`decode()`] and [`Decoded`] |
+//! | [`decoder`] | [`Decoder`]: the processor, or NVDEC |
 //! | [`spans`] | [`stream_spans()`] and its [`Step`]: all clips of a recording in one pass |
 //! | [`outlet`] | [`Piece`]: a frame or a stretch of sound on its way to the caller |
 //! | `pass`, `lane` | one pass for all spans: which reader, when a span is complete, what was strange |
@@ -27,6 +28,7 @@
 
 mod audio;
 pub mod decode;
+pub mod decoder;
 pub mod error;
 mod ffi;
 pub mod info;
@@ -47,6 +49,7 @@ pub mod write;
 pub mod yuv;
 
 pub use decode::{Decoded, Summary, Want, decode, stream};
+pub use decoder::{Decoder, has_nvdec};
 pub use error::Error;
 pub use info::{AudioInfo, MediaInfo, VideoInfo, ffmpeg_version};
 pub use outlet::Piece;

@@ -5,12 +5,13 @@ use ffmpeg_next::Packet;
 
 use crate::audio::{AudioReader, Grid};
 use crate::decode::{Summary, Want};
+use crate::decoder;
 use crate::error::Error;
 use crate::ffi;
 use crate::lane::{Lane, SEEK_FROM};
 use crate::outlet::Outlet;
 use crate::plain::{PlainReader, Stepped};
-use crate::source::{Source, reason};
+use crate::source::{Source, StreamClock, reason};
 use crate::spans::Step;
 use crate::video::VideoReader;
 use crate::warning::{Track, Warning};
@@ -52,6 +53,7 @@ impl Readers {
         Known {
             sound_end: self.audio.as_ref().and_then(AudioReader::end),
             frame_step: self.video.as_ref().map_or(0.0, VideoReader::step),
+            not_on_card: self.video.as_ref().is_some_and(VideoReader::is_not_on_card),
         }
     }
 }
@@ -63,6 +65,8 @@ struct Known {
     sound_end: Option<f64>,
     /// Nominal time from frame to frame.
     frame_step: f64,
+    /// Whether a card was to decode the picture, and does not take it.
+    not_on_card: bool,
 }
 
 /// The state of one pass.
@@ -134,7 +138,8 @@ impl<'a> Pass<'a> {
         for lane in &mut lanes {
             lane.listen(&self.source.info, reader.can_seek());
         }
-        let known = |reader: &PlainReader| Known { sound_end: reader.end(), frame_step: 0.0 };
+        let known =
+            |reader: &PlainReader| Known { sound_end: reader.end(), frame_step: 0.0, not_on_card: false };
         while !lanes.is_empty() && !self.ended {
             self.source.packets += 1;
             match reader.step(&mut lanes, &mut self.outlet) {
@@ -228,12 +233,20 @@ impl<'a> Pass<'a> {
         let video = self.source.video.filter(|_| self.want.video);
         let indices: Vec<usize> = [audio, video].iter().flatten().map(|clock| clock.index).collect();
         ffi::discard_all_but(&mut self.source.input, &indices);
-        let audio = audio.map(|clock| AudioReader::new(&self.source, clock, grid));
-        let video = video.map(|clock| VideoReader::new(&self.source, clock, start, self.threads));
+        let audio =
+            audio.map(|clock| AudioReader::new(&self.source, clock, grid).map_err(|error| error.to_string()));
+        let video = video.map(|clock| self.video(clock, start));
         self.undecodable.clear();
         let audio = self.unless_undecodable(Track::Audio, audio);
         let video = self.unless_undecodable(Track::Video, video);
         Readers { audio, video }
+    }
+
+    /// The reader of the picture.
+    fn video(&self, clock: StreamClock, start: f64) -> Result<VideoReader, String> {
+        let card = self.want.by.card().map(decoder::kept).transpose().map_err(|error| error.to_string())?;
+        VideoReader::new(&self.source, clock, start, self.threads, card.as_ref())
+            .map_err(|error| error.to_string())
     }
 
     /// Reads packets until all spans are through.
@@ -285,15 +298,11 @@ impl<'a> Pass<'a> {
         }
     }
 
-    fn unless_undecodable<T>(
-        &mut self,
-        track: Track,
-        reader: Option<Result<T, ffmpeg_next::Error>>,
-    ) -> Option<T> {
+    fn unless_undecodable<T>(&mut self, track: Track, reader: Option<Result<T, String>>) -> Option<T> {
         match reader? {
             Ok(reader) => Some(reader),
-            Err(error) => {
-                let warning = self.undecodable(track, error.to_string());
+            Err(reason) => {
+                let warning = self.undecodable(track, reason);
                 self.undecodable.push((track, warning));
                 None
             }
@@ -340,6 +349,9 @@ impl<'a> Pass<'a> {
             stopped |= picture.stopped;
             result.note(self, Track::Video, picture.end, picture.damage(known.frame_step));
             result.warnings.extend(picture.gaps());
+            let codec = self.source.info.video.as_ref().map(|video| video.codec.clone());
+            let codec = codec.filter(|_| known.not_on_card).map(|codec| Warning::NotOnCard { codec });
+            result.warnings.extend(codec);
         }
         let mut timeline = None;
         if let Some(sound) = sound {

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use affekt_core::RgbImage;
 use ffmpeg_next::codec::Context;
 use ffmpeg_next::codec::threading::{Config, Type};
 use ffmpeg_next::{Error, Packet, decoder, frame};
 
-use crate::ffi;
+use crate::ffi::{self, hardware, hardware::Card};
 use crate::lane::Lane;
 use crate::outlet::Outlet;
 use crate::picture::{LARGE, Painter};
@@ -35,6 +36,11 @@ pub(crate) struct VideoReader {
     decoder: decoder::Video,
     painter: Painter,
     picture: frame::Video,
+    /// What a card has decoded, in ordinary memory.
+    downloaded: frame::Video,
+    /// Whether a card was to decode; then, whether it has not.
+    wants_card: bool,
+    not_on_card: bool,
     zero: Stamp,
     /// Where the first of the spans starts.
     start: f64,
@@ -55,18 +61,22 @@ pub(crate) struct VideoReader {
 }
 
 impl VideoReader {
-    /// For spans of which the first starts at `start`, in seconds from time zero.
+    /// For spans of which the first starts at `start`, in seconds from time zero. With a `card`, that decodes what it takes.
     pub(crate) fn new(
         source: &Source,
         clock: StreamClock,
         start: f64,
         threads: usize,
+        card: Option<&Card>,
     ) -> Result<Self, Error> {
         let stream = source.input.stream(clock.index).ok_or(Error::StreamNotFound)?;
         let facts = ffi::stored_facts(&stream);
         let mut context = Context::from_parameters(stream.parameters())?;
         // Each frame in flight costs its memory: large ones are decoded one at a time, by slices.
         let kind = if facts.width * facts.height > LARGE { Type::Slice } else { Type::Frame };
+        let takes = card.map(|card| card.give_to(&mut context)).transpose()?;
+        // A card does the work: threads would only hold its pictures back.
+        let threads = if takes == Some(true) { 1 } else { threads };
         context.set_threading(Config { count: threads, ..Config::kind(kind) });
         ffi::limit_pixels(&mut context, MAX_PIXELS);
         let mut decoder = context.decoder();
@@ -78,6 +88,9 @@ impl VideoReader {
             decoder: decoder.video()?,
             painter: Painter::new(source.orientation, ffi::pixel_shape(&source.input, &stream)),
             picture: frame::Video::empty(),
+            downloaded: frame::Video::empty(),
+            wants_card: card.is_some(),
+            not_on_card: takes == Some(false),
             zero: source.zero,
             start,
             declared: source.info.duration.map(|duration| duration.0),
@@ -125,6 +138,7 @@ impl VideoReader {
     }
 
     fn show_picture(&mut self, lanes: &mut [Lane], outlet: &mut Outlet<'_>) {
+        self.not_on_card |= self.wants_card && !hardware::is_on_card(&self.picture);
         let time = self.time_of_picture();
         let lasting = match self.picture.packet().duration {
             ticks @ 1.. => self.clock.at(ticks).seconds_since(Stamp::ZERO),
@@ -159,7 +173,7 @@ impl VideoReader {
             return;
         }
         let is_damaged = self.picture.is_corrupt() || self.picture.has_decode_errors();
-        let mut image = self.painter.paint(&self.picture).ok();
+        let mut image = self.paint().ok();
         while let Some(lane) = viewers.next() {
             // The last one needs no copy.
             let image = if viewers.peek().is_some() { image.clone() } else { image.take() };
@@ -174,6 +188,20 @@ impl VideoReader {
             }
             seeing.complete |= seeing.stopped;
         }
+    }
+
+    /// The picture, from wherever it lies.
+    fn paint(&mut self) -> Result<RgbImage, Error> {
+        if !hardware::is_on_card(&self.picture) {
+            return self.painter.paint(&self.picture);
+        }
+        hardware::download(&self.picture, &mut self.downloaded)?;
+        self.painter.paint(&self.downloaded)
+    }
+
+    /// Whether a card was to decode, and the processor has.
+    pub(crate) fn is_not_on_card(&self) -> bool {
+        self.not_on_card
     }
 
     /// The time that the frame claims, or one step after the last frame where the claim cannot be true. A clock that jumps

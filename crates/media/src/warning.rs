@@ -27,6 +27,11 @@ pub enum Warning {
         /// What failed.
         reason: String,
     },
+    /// A card was to decode the picture, and does not take it.
+    NotOnCard {
+        /// Name of its codec.
+        codec: String,
+    },
     /// Parts are damaged: what could not be decoded was left out, or patched up by the decoder; samples that are no
     /// numbers are silent.
     Damaged {
@@ -83,6 +88,9 @@ impl fmt::Display for Warning {
             Self::Missing(Track::Video) => f.write_str("there is no video stream"),
             Self::Undecodable { track, codec, reason } => {
                 write!(f, "the {track} ({codec}) cannot be decoded: {reason}")
+            }
+            Self::NotOnCard { codec } => {
+                write!(f, "NVDEC does not take the picture ({codec}): the processor has decoded it")
             }
             Self::Damaged { track, count, lasting } => {
                 let places = counted(*count, "place");

@@ -1,6 +1,8 @@
 //! The gate behind every network: numbers that are NaN or infinite never leave it, and the error names the layer that
 //! made the first of them.
 
+use std::cell::Cell;
+
 use candle_core::{DType, Device, Result, Tensor};
 
 /// A network made a number that is NaN or infinite. It travels inside candle's error; [`NotFinite::of`] finds it.
@@ -92,13 +94,33 @@ pub fn gated<T>(
     outputs: impl Fn(&T) -> Vec<&Tensor>,
 ) -> Result<T> {
     let result = forward(Gate::asleep(network))?;
-    for output in outputs(&result) {
+    let waits = |output: &&Tensor| output.device().is_cpu() || !DEFERS.get();
+    for output in outputs(&result).into_iter().filter(waits) {
         if !is_finite(output)? {
             forward(Gate::watching(network))?;
             return Err(NotFinite { network, layer: "the output".into() }.into_candle());
         }
     }
     Ok(result)
+}
+
+thread_local! {
+    static DEFERS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work`, on this thread, with gates that do not look at tensors on a card: to look would be to wait for them. Whoever
+/// calls looks at the numbers himself, once they have come to the processor's memory, and runs the network again, not
+/// deferred, where one of them is not finite: then the gate names the layer.
+pub fn deferred<T>(work: impl FnOnce() -> T) -> T {
+    /// Sets it back even where `work` panics.
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            DEFERS.set(self.0);
+        }
+    }
+    let _back = Back(DEFERS.replace(true));
+    work()
 }
 
 /// Whether every number is finite. Integers always are. On a GPU this waits for the tensor.
@@ -140,6 +162,13 @@ mod tests {
         assert!(is_finite(&rows.narrow(1, 0, 1).unwrap()).unwrap(), "a view that leaves the NaN out");
         assert!(!is_finite(&rows.narrow(1, 1, 1).unwrap()).unwrap());
         assert!(is_finite(&Tensor::new(&[1u32], &Device::Cpu).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn on_the_cpu_nothing_is_deferred() {
+        let network = || gated("toy", |_| Ok(tensor(&[f32::NAN])), |x| vec![x]);
+        assert!(deferred(network).is_err());
+        assert!(!DEFERS.get());
     }
 
     #[test]

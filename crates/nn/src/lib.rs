@@ -20,6 +20,7 @@
 //! | [`quantized`] | [`Quantized`](quantized::Quantized): linear layers and tables whose weight stays quantised, where it lies |
 //! | [`rms_norm`] | [`RmsNorm`](rms_norm::RmsNorm) |
 //! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
+//! | [`staging`] | [`Staging`](staging::Staging): numbers on their way to a device and back, while both go on |
 //! | [`swiglu`] | the product inside a gated MLP, in one pass |
 //! | [`threads`] | [`in_pool`](threads::in_pool): where the parallel parts of a network start |
 //! | [`trainable`] | linear layers and attention with a backward pass, on all threads |
@@ -46,6 +47,7 @@ pub mod quantized;
 pub mod relu;
 pub mod rms_norm;
 pub mod rotary;
+pub mod staging;
 pub mod swiglu;
 pub mod threads;
 pub mod trainable;

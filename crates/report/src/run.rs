@@ -30,8 +30,10 @@ pub struct RunRecord {
     pub ended_by: Ending,
     /// The machine.
     pub host: Host,
-    /// What the networks ran on: `cpu`, `cuda:0`.
+    /// What the networks ran on: `cpu`, `cuda:0`, `cuda:0,1`.
     pub device: String,
+    /// Whether products of f32 on cards rounded their factors to TF32.
+    pub tf32: bool,
     /// Every flag with the value that counted, defaults included.
     pub config: serde_json::Value,
     /// The networks.
@@ -44,6 +46,8 @@ pub struct RunRecord {
     pub clips: Clips,
     /// What the stages did.
     pub stages: BTreeMap<Stage, Work>,
+    /// What each device did.
+    pub devices: Vec<Device>,
     /// The stage that held up the others most; `None` where that is not known.
     pub limit: Option<Stage>,
     /// Share, 0 to 1, of what the voice encoder computed that was padding; `None` where it computed nothing.
@@ -152,6 +156,51 @@ pub struct Work {
     pub clips: usize,
     /// Clips a second of the time that its workers worked, added up.
     pub per_second: f64,
+}
+
+/// What a device did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Device {
+    /// What it is called: `cpu`, `cuda:0`.
+    pub name: String,
+    /// Time from which it was given work to its results, batches that overlap counted once.
+    pub busy_s: Seconds,
+    /// Time that there was no clip to be given to it.
+    pub waited_s: Seconds,
+    /// Share, 0 to 1, of the wall time of the work that it was busy.
+    pub busy: f64,
+    /// Share, 0 to 1, of the wall time of the work that it waited for clips.
+    pub waited: f64,
+    /// How large batches were.
+    pub batches: Vec<Batches>,
+}
+
+/// How large the batches of a stage were on a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Batches {
+    /// The stage.
+    pub stage: Stage,
+    /// What their size is counted in: `samples`, `faces`, `rows`, or `bytes` of keys and values.
+    pub unit: &'static str,
+    /// Their size at first, at most.
+    pub first: usize,
+    /// Their size at last, at most: less where the memory did not hold them.
+    pub last: usize,
+}
+
+impl Device {
+    /// What the device called `name` did in `elapsed`.
+    pub fn new(
+        name: String,
+        busy: Seconds,
+        waited: Seconds,
+        batches: Vec<Batches>,
+        elapsed: Seconds,
+    ) -> Self {
+        let share = |part: Seconds| if elapsed.0 > 0.0 { (part.0 / elapsed.0).clamp(0.0, 1.0) } else { 0.0 };
+        let (busy_share, waited_share) = (share(busy), share(waited));
+        Self { name, busy_s: busy, waited_s: waited, busy: busy_share, waited: waited_share, batches }
+    }
 }
 
 /// What text generation did.

@@ -99,7 +99,7 @@ def rank_n_contrast(x, labels):
     square = (x[:, None] - x[None]).square().sum(-1)
     near = square == 0
     similarity = -torch.where(near, 0, torch.where(near, 1, square).sqrt()) / 2
-    other = ~torch.eye(n, dtype=torch.bool)
+    other = ~torch.eye(n, dtype=torch.bool, device=x.device)
     # [i, j, k]: whether k is in the denominator of anchor i and positive j
     inside = (apart[:, None, :] >= apart[:, :, None] - 1e-4) & other[:, None, :]
     sums = similarity[:, None, :].expand(n, n, n).masked_fill(~inside, -torch.inf).logsumexp(-1)

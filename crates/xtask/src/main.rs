@@ -5,6 +5,7 @@
 //! | [`setup`] | the system packages that the build needs: found missing, named, installed |
 //! | [`demo`] | the release build and a prediction on the sample clip |
 //! | [`suite`] | everything that has to pass before a change is taken |
+//! | [`cuda`] | CUDA without a card at hand |
 //! | [`tidy`] | rules of the tree that no compiler checks |
 //! | [`goldens`] | reference tensors made anew by PyTorch |
 //! | [`parity`] | every network at full size beside PyTorch: outputs, time, memory |
@@ -16,6 +17,7 @@
     reason = "a tool for the terminal: printing is its work"
 )]
 
+mod cuda;
 mod demo;
 mod goldens;
 mod parity;
@@ -56,6 +58,18 @@ cargo xtask <command>
       --threads N       as above
       --keep            leave the bundle in target/full-size
 
+  cuda-check       a release build with CUDA, packed with reference tensors and the PyTorch peer for a machine with a GPU:
+                   there `./run.sh all` checks and measures everything
+      --out DIR         where [default: target/cuda-check]
+      --cudnn           with cuDNN
+  cuda-toolkit     a CUDA tool kit from PyPI for such builds, in target/cuda (1.5 GB); no card and no driver is needed
+      --cudnn           cuDNN too
+
+  cuda-emulate -- ARGS...    `affekt ARGS` of a CUDA build, on the CPU: libraries built from tests/cuda stand in for the
+                   driver, and run every kernel. It shows results, launches and memory; no speed and no races
+      --test -- FILTER...  ... the whole-command tests with it, in place of a command
+      --media              ... with the default features, which need FFmpeg
+
   All build `affekt` for release first; AFFEKT_BINARY names one to use instead. PyTorch and transformers go to
   target/goldens-venv, once; AFFEKT_PYTHON names a Python that has them. The weights (2 GB) go to target/parity.";
 
@@ -81,6 +95,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["goldens", "--tiny"] => goldens::run(&root, goldens::Scope::NetworksAndTinyBundle),
         ["check-parity", ref flags @ ..] => parity::check(&root, flags),
         ["bench-parity", ref flags @ ..] => parity::bench(&root, flags),
+        ["cuda-check", ref flags @ ..] => cuda::check::run(&root, flags),
+        ["cuda-toolkit", ref flags @ ..] => cuda::wheels::run(&root, flags),
+        ["cuda-emulate", ref flags @ ..] => cuda::emulate::run(&root, flags),
         ["full-size", ref flags @ ..] => parity::full_size(&root, flags),
         [] | ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use affekt_core::{ClipId, Event, FeatureKind, Reporter, Seconds, Stage};
 use affekt_report::run::{Failed, Warned};
 
+use super::occupancy::Batches;
 use super::{Error, Tally, Task};
 
 /// Why a run has ended.
@@ -185,6 +186,13 @@ impl<'r> Ledger<'r> {
     pub fn warn(&self, clip: &ClipId, warning: String) {
         self.reporter.report(&Event::Warned { clip: clip.clone(), warning: warning.clone() });
         self.book().warned.push(Warned { clip: clip.clone(), warning });
+    }
+
+    /// Tells that the memory of `device` did not hold batches, which are smaller from here on.
+    pub fn shrunk(&self, device: &str, batches: &Batches) {
+        let Batches { stage, unit, first, last } = *batches;
+        let (device, unit) = (device.to_owned(), unit.to_owned());
+        self.reporter.report(&Event::Shrunk { device, stage, unit, first, last });
     }
 
     /// Takes down that a clip of which there were `seconds` has gone to the writer: all networks are through with it.

@@ -10,15 +10,21 @@ use affekt_report::error_rate;
 use candle_core::Tensor;
 
 use super::ledger::Ledger;
+use super::occupancy::Occupancy;
 use super::{Draft, Generated, Numbers};
 use crate::Error;
 use crate::features::simulated::{Encoder, Simulation};
+use crate::fitting::Limit;
+
+/// What a device without memory was to hold.
+const TEXT: &str = "the text of one clip";
 
 /// Clips whose text is being generated.
 pub struct Simulating<'a, 'p> {
     simulator: &'a Encoder,
     engine: Engine<'a, Llama, usize>,
     ledger: &'a Ledger<'a>,
+    book: &'a Occupancy,
     /// Clips that the engine has in flight at most.
     most: usize,
     drafts: BTreeMap<usize, Draft<'p>>,
@@ -26,20 +32,42 @@ pub struct Simulating<'a, 'p> {
 }
 
 impl<'a, 'p> Simulating<'a, 'p> {
-    /// For clips of the run of `ledger`, as many at once as `budget` allows.
+    /// For clips of the run of `ledger`, as many at once as `budget` allows, on the device of `book`. Where its memory does
+    /// not hold the keys and values of the budget, half of it is tried, down to a sixteenth.
     ///
     /// # Errors
     /// Those of [`Engine::new`].
-    pub fn new(simulator: &'a Encoder, budget: Budget, ledger: &'a Ledger<'a>) -> Result<Self, Error> {
-        let engine = simulator.engine(budget)?;
-        Ok(Self { simulator, engine, ledger, most: budget.clips, drafts: BTreeMap::new(), came: 0 })
+    pub fn new(
+        simulator: &'a Encoder,
+        budget: Budget,
+        ledger: &'a Ledger<'a>,
+        book: &'a Occupancy,
+    ) -> Result<Self, Error> {
+        let limit = Limit::new(budget.bytes);
+        let engine = loop {
+            match simulator.engine(Budget { bytes: limit.most(), ..budget }) {
+                Err(error) if error.makes_room(simulator.device()) && limit.most() > budget.bytes / 16 => {
+                    limit.lower(limit.most() / 2);
+                }
+                Err(error) => {
+                    let bytes = Some(limit.most() as u64);
+                    return Err(error.explained(simulator.device(), "keys and values", bytes));
+                }
+                Ok(engine) => break engine,
+            }
+        };
+        if let Some(shrunk) = book.note(Stage::Simulate, "bytes", &limit) {
+            ledger.shrunk(book.name(), &shrunk);
+        }
+        Ok(Self { simulator, engine, ledger, book, most: budget.clips, drafts: BTreeMap::new(), came: 0 })
     }
 
     /// Takes up a clip with its `speech` (t, width) of `samples` samples. One that is through at once comes back: it is too
     /// short, or has failed.
     pub fn take(&mut self, mut draft: Draft<'p>, speech: &Tensor, samples: usize) -> Option<Draft<'p>> {
         let submitted: Result<bool, Error> = self.ledger.stage(Stage::Simulate, 0, || {
-            let Some(request) = self.simulator.request(speech, samples)? else { return Ok(false) };
+            let request = self.book.busy(|| self.simulator.request(speech, samples));
+            let Some(request) = request? else { return Ok(false) };
             self.engine.submit(self.came, &request.prompt, request.max_new_tokens)?;
             Ok(true)
         });
@@ -55,6 +83,7 @@ impl<'a, 'p> Simulating<'a, 'p> {
                 draft.put(FeatureKind::Simulated, Numbers::Absent(reason));
             }
             Err(error) => {
+                let error = error.explained(self.simulator.device(), TEXT, None);
                 draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &with_remedy(&error)));
             }
         }
@@ -71,14 +100,23 @@ impl<'a, 'p> Simulating<'a, 'p> {
                 self.put(&mut draft, generation.map_err(Error::from));
                 return Some(draft);
             }
-            let is_full = self.engine.in_flight() + self.engine.waiting() > self.most;
-            if self.ledger.is_halted() || !(all || is_full) {
+            if self.ledger.is_halted() || !(all || !self.has_room()) {
                 return None;
             }
-            if !self.ledger.stage(Stage::Simulate, 0, || self.engine.advance()) {
+            if !self.advance() {
                 return None;
             }
         }
+    }
+
+    /// Whether another clip can be taken up without waiting.
+    pub fn has_room(&self) -> bool {
+        self.engine.in_flight() + self.engine.waiting() <= self.most
+    }
+
+    /// One forward pass over the clips in flight; `false` where there are none.
+    pub fn advance(&mut self) -> bool {
+        self.ledger.stage(Stage::Simulate, 0, || self.book.busy(|| self.engine.advance()))
     }
 
     /// What was done so far.
@@ -89,6 +127,7 @@ impl<'a, 'p> Simulating<'a, 'p> {
     fn put(&self, draft: &mut Draft<'p>, generation: Result<Generation, Error>) {
         self.ledger.worked(Stage::Simulate, 1, std::time::Duration::ZERO);
         let simulation = generation.and_then(|generation| self.simulator.simulation(&generation));
+        let simulation = simulation.map_err(|error| error.explained(self.simulator.device(), TEXT, None));
         let Simulation { feature, told, refused, capped } = match simulation {
             Ok(simulation) => simulation,
             Err(error) => {

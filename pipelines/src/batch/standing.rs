@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use affekt_core::{Event, Reporter, Seconds, Stage, StageStanding, Standing};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::Crew;
 use super::ledger::{Ledger, Reading};
 
 /// How often the caller hears of it.
@@ -19,8 +20,8 @@ const FEW: usize = 3;
 pub struct Watch<'a> {
     ledger: &'a Ledger<'a>,
     reporter: &'a dyn Reporter,
-    /// Threads that decode; the other stages have one each.
-    workers: usize,
+    /// How many threads the stages have.
+    crew: Crew,
     /// Clips that wait for each stage.
     waiting: &'a (dyn Fn(Stage) -> usize + Sync),
     past: VecDeque<(Instant, Vec<(Stage, Reading)>)>,
@@ -31,11 +32,11 @@ impl<'a> Watch<'a> {
     pub fn new(
         ledger: &'a Ledger<'a>,
         reporter: &'a dyn Reporter,
-        workers: usize,
+        crew: Crew,
         waiting: &'a (dyn Fn(Stage) -> usize + Sync),
     ) -> Self {
         let past = VecDeque::from([(ledger.started(), ledger.readings())]);
-        Self { ledger, reporter, workers, waiting, past }
+        Self { ledger, reporter, crew, waiting, past }
     }
 
     /// Reports until `end` is closed, and once more then.
@@ -63,7 +64,7 @@ impl<'a> Watch<'a> {
         let time = now.duration_since(*since).as_secs_f64().max(1e-9);
         let stages = readings.iter().zip(past).map(|((stage, reading), (_, past))| {
             let waiting = (self.waiting)(*stage);
-            stage_standing((*stage, reading), past, time, self.workers, waiting)
+            stage_standing((*stage, reading), past, time, self.crew, waiting)
         });
         let stages: Vec<StageStanding> = stages.collect();
         let left = (counts.through >= FEW.min(counts.total))
@@ -81,15 +82,20 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// What a stage did between two readings, `time` seconds apart. Decoding has `workers` threads, every other stage one.
+/// What a stage did between two readings, `time` seconds apart, by the threads of `crew`; writing has one.
 fn stage_standing(
     (stage, reading): (Stage, &Reading),
     past: &Reading,
     time: f64,
-    workers: usize,
+    crew: Crew,
     waiting: usize,
 ) -> StageStanding {
-    let threads = if stage == Stage::Decode { workers as f64 } else { 1.0 };
+    let threads = match stage {
+        Stage::Decode => crew.workers,
+        Stage::Write => 1,
+        _ => crew.devices,
+    };
+    let threads = threads.max(1) as f64;
     StageStanding {
         stage,
         done: reading.done,
@@ -101,11 +107,11 @@ fn stage_standing(
 }
 
 /// The stage that the others waited for in a whole run of `elapsed`.
-pub fn limit_of(readings: &[(Stage, Reading)], elapsed: Seconds, workers: usize) -> Option<Stage> {
+pub fn limit_of(readings: &[(Stage, Reading)], elapsed: Seconds, crew: Crew) -> Option<Stage> {
     let time = elapsed.0.max(1e-9);
     let none = Reading::default();
     let standing =
-        |(stage, reading): &(Stage, Reading)| stage_standing((*stage, reading), &none, time, workers, 0);
+        |(stage, reading): &(Stage, Reading)| stage_standing((*stage, reading), &none, time, crew, 0);
     limit(&readings.iter().map(standing).collect::<Vec<_>>())
 }
 

@@ -106,7 +106,7 @@ pub fn measure(size: Size, steps: usize, device: &Device) -> Result<Report, Erro
 }
 
 /// One step, as training does it.
-fn step(
+pub(super) fn step(
     method: &mut dyn Method,
     parameters: &Parameters,
     adam: &mut Adam,

@@ -86,7 +86,7 @@ fn go_over(
     users: Vec<Option<&mut User<'_, '_>>>,
     teller: Teller<'_>,
 ) -> Result<Cost, Error> {
-    let want = Want { audio: order.sound, video: order.faces.is_some() };
+    let want = Want { audio: order.sound, video: order.faces.is_some(), by: order.decoder };
     let mut clips = Clips::new(order, users, Meter::start(), teller);
     stream_spans(&order.media, &order.spans, want, threads, |step| clips.step(step))?;
     Ok(clips.cost())

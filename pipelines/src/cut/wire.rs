@@ -1,9 +1,10 @@
-//! How an order is written as JSON: paths need not be text, and times keep their last bit.
+//! How an order is written as JSON: paths need not be text, times keep their last bit, and a decoder is its card.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use affekt_core::{Seconds, Span};
+use affekt_media::Decoder;
 use serde::{Deserializer, Serializer};
 
 /// Paths that need not be text.
@@ -37,5 +38,20 @@ pub(super) mod spans {
             .into_iter()
             .map(|(start, end)| Span { start: seconds(start), end: end.map(seconds) })
             .collect())
+    }
+}
+
+/// A decoder, as the index of its card; null for the processor.
+pub(super) mod decoder {
+    use super::{Decoder, Deserializer, Serializer};
+    use serde::{Deserialize as _, Serialize as _};
+
+    pub fn serialize<S: Serializer>(decoder: &Decoder, serializer: S) -> Result<S::Ok, S::Error> {
+        decoder.card().serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decoder, D::Error> {
+        let card = Option::<usize>::deserialize(deserializer)?;
+        Ok(card.map_or(Decoder::Cpu, |card| Decoder::Nvdec { card }))
     }
 }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::batch::Padding;
+
 /// Clips that wait, for each that goes into a batch: the more there are to choose from, the less is padded.
 const CHOICE: usize = 8;
 
@@ -25,22 +27,6 @@ struct Waiting<T> {
     length: usize,
     number: u64,
     item: T,
-}
-
-/// What batches have cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Padding {
-    /// Units of length of the items.
-    pub real: u64,
-    /// Units that the batches had, the longest item deciding for all.
-    pub computed: u64,
-}
-
-impl Padding {
-    /// Share of the work that was padding, 0 to 1.
-    pub fn waste(self) -> f64 {
-        if self.computed == 0 { 0.0 } else { 1.0 - self.real as f64 / self.computed as f64 }
-    }
 }
 
 impl<T> Batcher<T> {
@@ -97,6 +83,11 @@ impl<T> Batcher<T> {
     /// Length of the group, padding included.
     fn padded(&self, group: &Range<usize>) -> usize {
         self.pool[group.end - 1].length * group.len()
+    }
+
+    /// Batches are of at most the length `most` from here on, padding included.
+    pub fn bound(&mut self, most: usize) {
+        self.most = self.most.min(most);
     }
 
     /// How many items wait.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use affekt_core::{Digest, Seconds, Span, Stage};
+use affekt_media::Decoder;
 
 use super::plan::Recording;
 use crate::batch::Task;
@@ -65,6 +66,8 @@ pub struct Cutters<'a, 'p> {
     pub pool: Option<&'a Pool>,
     /// What finds faces.
     pub detector: &'a Detector,
+    /// What decodes the picture.
+    pub decoder: Decoder,
     /// Where clips go.
     pub items: &'a Queue<Item<'p>>,
     /// The run.
@@ -157,6 +160,7 @@ impl<'a, 'p> Pass<'a, 'p> {
             unwanted: (0..layer.len()).filter(|place| !tasks.contains_key(place)).collect(),
             sound: tasks.values().any(|task| task.needs_sound()),
             faces: faces.then(|| shared.detector.clone()),
+            decoder: shared.decoder,
         };
         Self { shared, order, tasks, came: 0, media: None, blocked: Duration::ZERO }
     }

@@ -1,36 +1,47 @@
 //! Clips to features: the networks of one device, fed by length.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`sizes`] | [`Sizes`](sizes::Sizes): how much goes through the networks at once |
+//! | `late` | what a card was given, and has not given back |
+//! | `faces`, `voices`, `words` | the stages of a clip, one after the other |
 
-use affekt_cache::{Facts, Mask};
-use affekt_core::{FeatureKind, RgbImage, Span, Stage, TextSource, Waveform};
-use affekt_faces::resize;
-use candle_core::{DType, Tensor};
+mod faces;
+mod late;
+pub mod sizes;
+mod voices;
+mod words;
+
+use std::time::Duration;
+
+use affekt_cache::Facts;
+use affekt_core::{FeatureKind, Span, Stage, Waveform};
+use affekt_generate::Budget;
+use affekt_nn::finite::deferred;
+use affekt_nn::staging::Staging;
+use candle_core::Tensor;
 
 use super::Plan;
 use super::batcher::Batcher;
 use super::cutters::{Cutting, Item};
 use crate::Error;
-use crate::batch::known::digest_of_words;
 use crate::batch::ledger::Ledger;
-use crate::batch::queue::Queue;
+use crate::batch::occupancy::Occupancy;
+use crate::batch::queue::{Next, Queue};
 use crate::batch::speech::Speech;
 use crate::batch::{Draft, Effort, Entry, Numbers, Simulating};
 use crate::cut::told::ENDS_EARLY;
 use crate::cut::{Cut, Part, Picture};
-use crate::features::audio::Voice;
-use crate::features::text::{self, Text};
+use crate::fitting::Limit;
 use crate::networks::Encoders;
+use faces::{Faces, Watched};
+use late::{Late, Launched};
+use sizes::Sizes;
+use voices::put_heard;
 
-/// Samples that the clips of a batch have on average, at most: 20 s. All hidden states of a batch are in memory at once.
-const MEAN_MOST: usize = 20 * 16_000;
-
-/// Clips whose words are read together: with MOSEI's 28 tokens, more than one forward pass takes.
-const TEXTS: usize = 16;
-
-/// The networks of one device at work. A clip goes from one to the next, and waits before some for others to share a
-/// forward pass with: the voice, the words, the generation of text.
-pub struct Encoding<'a, 'p> {
-    /// The networks.
-    pub encoders: &'a Encoders,
+/// What the threads of all devices share.
+#[derive(Clone, Copy)]
+pub struct Shared<'a, 'p> {
     /// The work.
     pub plan: &'p Plan,
     /// Clips that come.
@@ -39,183 +50,228 @@ pub struct Encoding<'a, 'p> {
     pub entries: &'a Queue<Entry>,
     /// The run.
     pub ledger: &'a Ledger<'a>,
-    /// Clips whose text is being generated; `None` where none shall be.
-    pub simulating: Option<Simulating<'a, 'p>>,
+}
+
+/// The networks of one device at work. A clip goes from one to the next, and waits before some for others to share a
+/// forward pass with: on a card the face, the voice, the words, the generation of text.
+///
+/// A card is given the next batch before the results of the last are waited for, so that it never waits for the processor;
+/// results come a batch late.
+pub struct Encoding<'a, 'p> {
+    shared: Shared<'a, 'p>,
+    encoders: &'a Encoders,
+    book: &'a Occupancy,
+    staging: Staging,
+    /// Whether the networks run on a card.
+    card: bool,
+    sizes: Sizes,
+    /// Samples of a batch of voices, padding included.
+    samples: Limit,
+    /// Clips whose faces wait.
+    faces: Faces<'p>,
+    /// Clips whose voices wait.
+    voices: Batcher<(Draft<'p>, Waveform)>,
+    late: Late<Launched<'p>>,
     /// Clips whose words wait to be read.
-    pub texts: Vec<Heard<'p>>,
+    texts: Vec<Heard<'p>>,
+    /// Clips whose text is being generated; `None` where none shall be.
+    simulating: Option<Simulating<'a, 'p>>,
 }
 
 /// A clip that nothing more is to be heard of.
-pub struct Heard<'p> {
+struct Heard<'p> {
     draft: Draft<'p>,
     /// What text can be simulated from: (t, width), and its samples.
     speech: Option<(Tensor, usize)>,
 }
 
-impl<'p> Encoding<'_, 'p> {
-    /// Works until no more clips come, or the run is halted. WavLM hears `batch` clips at once.
-    pub fn run(mut self, batch: usize) -> Effort {
-        let mut batcher = Batcher::new(batch, batch * MEAN_MOST);
-        while let Some(item) = self.items.pop() {
-            if self.ledger.is_halted() {
+impl<'a, 'p> Encoding<'a, 'p> {
+    /// For the networks of one device, whose `book` it keeps. WavLM hears `batch` clips at once, where that is said.
+    ///
+    /// # Errors
+    /// Those of [`Simulating::new`], and what the driver reports.
+    pub fn new(
+        shared: Shared<'a, 'p>,
+        encoders: &'a Encoders,
+        book: &'a Occupancy,
+        batch: Option<usize>,
+        generation: Budget,
+    ) -> Result<Self, Error> {
+        let simulator = encoders.simulator.as_ref();
+        let simulating =
+            simulator.map(|simulator| Simulating::new(simulator, generation, shared.ledger, book));
+        let simulating = simulating.transpose()?;
+        // What is free beside the networks and the keys and values.
+        let sizes = Sizes::of(encoders, batch)?;
+        let card = !encoders.device.is_cpu();
+        Ok(Self {
+            shared,
+            encoders,
+            book,
+            staging: Staging::new(&encoders.device),
+            card,
+            samples: Limit::new(sizes.samples),
+            faces: Faces::new(if card { sizes.faces } else { 0 }),
+            voices: Batcher::new(sizes.voices, sizes.samples),
+            late: Late::new(usize::from(card)),
+            texts: Vec::new(),
+            sizes,
+            simulating,
+        })
+    }
+
+    /// Works until no more clips come, or the run is halted.
+    pub fn run(mut self) -> Effort {
+        while let Some(item) = self.next() {
+            if self.shared.ledger.is_halted() {
                 break;
             }
-            let (draft, sound) = self.begin(item);
-            match sound {
-                Some(sound) => batcher.push(sound.samples.len(), (draft, sound)),
-                None => self.heard(draft, None),
-            }
-            while let Some(group) = batcher.pop(false) {
-                self.hear(group);
-            }
+            self.begin(item);
+            self.advance(false);
         }
-        while !self.ledger.is_halted()
-            && let Some(group) = batcher.pop(true)
-        {
-            self.hear(group);
-        }
-        self.read();
-        self.leave(true);
-        let padding = batcher.padding();
+        self.end();
+        self.tell_sizes();
+        let padding = self.voices.padding();
         Effort {
-            padding_waste: (padding.computed > 0).then(|| padding.waste()),
+            padding: (padding.computed > 0).then_some(padding),
             generated: self.simulating.as_ref().map(Simulating::generated),
         }
     }
 
-    /// Everything but the voice, which waits for others of its length.
-    fn begin(&self, item: Item<'p>) -> (Draft<'p>, Option<Waveform>) {
+    /// The next clip; waits for one, and meanwhile has the device do what there is to do.
+    fn next(&mut self) -> Option<Item<'p>> {
+        loop {
+            match self.shared.items.pop_within(Duration::ZERO) {
+                Next::Item(item) => return Some(item),
+                Next::End => return None,
+                Next::Nothing if self.card && self.fill_in() => {}
+                Next::Nothing => return self.book.waiting(|| self.shared.items.pop()),
+            }
+        }
+    }
+
+    /// What a card can do while no clip comes: results are taken, and what waits for company goes without. `false` where
+    /// nothing is left.
+    fn fill_in(&mut self) -> bool {
+        if self.shared.ledger.is_halted() {
+            return false;
+        }
+        if let Some(launched) = self.late.rest() {
+            self.land(launched);
+            self.advance(false);
+            return true;
+        }
+        if self.advance(true) {
+            return true;
+        }
+        if !self.texts.is_empty() {
+            self.read();
+            return true;
+        }
+        let goes_on = self.simulating.as_mut().is_some_and(Simulating::advance);
+        self.leave(false);
+        goes_on
+    }
+
+    /// Gives the device every batch that is ready; with `rest`, all that waits. Whether there was one.
+    fn advance(&mut self, rest: bool) -> bool {
+        let mut any = false;
+        loop {
+            if let Some(group) = self.faces.pop(rest) {
+                self.look(group);
+            } else if let Some(group) = self.voices.pop(rest) {
+                self.hear(group);
+            } else {
+                return any;
+            }
+            any = true;
+        }
+    }
+
+    /// All that is left; of a run that is halted, what the device has done already.
+    fn end(&mut self) {
+        loop {
+            let halted = self.shared.ledger.is_halted();
+            if let Some(launched) = self.late.rest() {
+                self.land(launched);
+            } else if halted || !self.advance(true) {
+                break;
+            }
+        }
+        self.read();
+        self.leave(true);
+    }
+
+    /// Everything but the networks.
+    fn begin(&mut self, item: Item<'p>) {
         let Item { task, media, cut } = item;
         let facts = Facts { media, span: Some(task.span), ..Facts::default() };
         let mut draft = Draft::new(task, facts);
         let Cut { span, sound, picture, warnings, .. } = match cut {
             Cutting::Clip(cut) => cut,
-            Cutting::Unneeded => return (draft, None),
+            Cutting::Unneeded => return self.heard(draft, None),
             Cutting::Failed { stage, reason } => {
                 put_heard(&mut draft, || Numbers::failed(stage, &reason));
                 draft.put(FeatureKind::Video, Numbers::failed(stage, &reason));
-                return (draft, None);
+                return self.heard(draft, None);
             }
         };
         draft.facts.seconds = span.duration();
         draft.facts.warnings = warnings.into_iter().chain(missing(task.span, span)).collect();
-        if task.lacks(FeatureKind::Video) {
-            self.ledger.stage(Stage::Video, 1, || self.look(&mut draft, picture));
+        let picture = task.lacks(FeatureKind::Video).then(|| there(&mut draft, picture, FeatureKind::Video));
+        match picture.flatten() {
+            Some(Picture { crops }) => self.faces.push(Watched { draft, crops, sound }),
+            None => self.seen(draft, sound),
         }
+    }
+
+    /// A clip of which nothing more is to be seen goes on to its sound.
+    fn seen(&mut self, mut draft: Draft<'p>, sound: Part<Waveform>) {
+        let task = draft.task;
         let sound = if task.needs_sound() { self.listen(&mut draft, sound) } else { None };
         if let Some(sound) = sound.as_ref().filter(|_| task.recognises) {
-            self.ledger.stage(Stage::Recognise, 1, || self.recognise(&mut draft, sound));
+            let recognise = || self.recognise(&mut draft, sound);
+            self.shared.ledger.stage(Stage::Recognise, 1, || self.book.busy(recognise));
         }
-        (draft, sound.filter(|_| task.needs_voice()))
+        match sound.filter(|_| task.needs_voice()) {
+            Some(sound) => self.voices.push(sound.samples.len(), (draft, sound)),
+            None => self.heard(draft, None),
+        }
     }
 
-    /// The face: a row a frame, zeros where it shows none.
-    fn look(&self, draft: &mut Draft<'_>, picture: Part<Picture>) {
-        let Some((picture, face)) =
-            there(draft, picture, FeatureKind::Video).zip(self.encoders.face.as_ref())
-        else {
-            return;
-        };
-        let crops: Vec<Option<&RgbImage>> = picture.crops.iter().map(Option::as_ref).collect();
-        if crops.is_empty() {
-            let reason = "no frame of the picture lies in the clip".into();
-            return draft.put(FeatureKind::Video, Numbers::Absent(reason));
+    /// Takes down what the device was given; the results of an earlier batch are due then.
+    fn launch(&mut self, launched: Launched<'p>) {
+        self.late.push(launched);
+        while let Some(due) = self.late.due() {
+            self.land(due);
         }
-        let facts = Facts {
-            face_mask: Some(Mask(crops.iter().map(Option::is_some).collect())),
-            ..draft.facts.clone()
-        };
-        let faces = face.encode(&crops, |crop, side| resize(crop, side, side), |_| ());
-        let numbers = match faces.transpose() {
-            Some(faces) => Numbers::of(faces, Stage::Video),
-            None => Numbers::Done(vec![0.0; crops.len() * face.width()]),
-        };
-        draft.put_with(FeatureKind::Video, facts, numbers);
     }
 
-    /// The sound, where there is any to hear.
-    fn listen(&self, draft: &mut Draft<'_>, sound: Part<Waveform>) -> Option<Waveform> {
-        let sound = match sound {
-            Part::There(sound) => sound,
-            Part::Failed(reason) => {
-                put_heard(draft, || Numbers::failed(Stage::Decode, &reason));
-                return None;
+    /// Takes the results of a batch.
+    fn land(&mut self, launched: Launched<'p>) {
+        match launched {
+            Launched::Faces { group, fetched } => self.land_faces(group, fetched),
+            Launched::Voices { group, fetched } => self.land_voices(group, fetched),
+        }
+    }
+
+    /// Work for the device, in which on a card no gate waits: the numbers are looked at when they are there.
+    fn device<T>(&self, work: impl FnOnce() -> T) -> T {
+        if self.card { deferred(work) } else { work() }
+    }
+
+    /// Takes down how large batches are; what has changed is told.
+    fn tell_sizes(&mut self) {
+        let (encoders, mut limits) = (self.encoders, Vec::new());
+        limits.extend(encoders.voice.as_ref().map(|_| (Stage::Audio, "samples", &self.samples)));
+        limits.extend(encoders.face.as_ref().map(|face| (Stage::Video, "faces", face.limit())));
+        limits.extend(encoders.words.as_ref().map(|words| (Stage::Text, "rows", words.limit())));
+        for (stage, unit, limit) in limits {
+            if let Some(shrunk) = self.book.note(stage, unit, limit) {
+                self.shared.ledger.shrunk(self.book.name(), &shrunk);
             }
-            Part::Absent(reason) => {
-                put_heard(draft, || Numbers::Absent(reason.clone()));
-                return None;
-            }
-            Part::Unasked => return None,
-        };
-        let frames = self.encoders.voice.as_ref().map_or(0, |voice| voice.frames(sound.samples.len()));
-        let reason = if frames == 0 && draft.task.needs_voice() {
-            "the sound is too short for a single row"
-        } else if sound.is_silent() {
-            "the sound is silent"
-        } else {
-            return Some(sound);
-        };
-        put_heard(draft, || Numbers::Absent(reason.into()));
-        None
-    }
-
-    /// The words that nobody has written down.
-    fn recognise(&self, draft: &mut Draft<'_>, sound: &Waveform) {
-        let Some(recogniser) = &self.encoders.recogniser else { return };
-        match recogniser.recognise(sound, self.encoders.recipes.text.language.as_deref()) {
-            Ok(recognised) => draft.recognised = Some(recognised),
-            Err(error) => draft.put(FeatureKind::Text, Numbers::failed(Stage::Recognise, &error)),
         }
-    }
-
-    /// The voices of one batch.
-    fn hear(&mut self, group: Vec<(Draft<'p>, Waveform)>) {
-        let Some(voice) = &self.encoders.voice else { return };
-        let waveforms: Vec<&Waveform> = group.iter().map(|(_, sound)| sound).collect();
-        let voices = self.ledger.stage(Stage::Audio, group.len(), || match voice.encode_batch(&waveforms) {
-            Ok(voices) => voices.into_iter().map(Ok).collect::<Vec<_>>(),
-            // One clip shall not cost its neighbours.
-            Err(_) => waveforms.iter().map(|waveform| voice.encode(waveform)).collect(),
-        });
-        for ((mut draft, sound), voice) in group.into_iter().zip(voices) {
-            let samples = sound.samples.len();
-            draft.facts.samples = Some(samples);
-            let speech = match voice {
-                Ok(Some(Voice { audio, speech })) => {
-                    let kept = self.kept(&speech);
-                    draft.put(FeatureKind::Audio, Numbers::of(Ok(audio), Stage::Audio));
-                    draft.put(FeatureKind::Speech, Numbers::of(Ok(speech), Stage::Audio));
-                    match kept {
-                        Ok(kept) => Some((kept, samples)),
-                        Err(error) => {
-                            draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error));
-                            None
-                        }
-                    }
-                }
-                Ok(None) => {
-                    let reason = "the sound is too short for a single row";
-                    put_heard(&mut draft, || Numbers::Absent(reason.into()));
-                    None
-                }
-                Err(error) => {
-                    put_heard(&mut draft, || Numbers::failed(Stage::Audio, &error));
-                    None
-                }
-            };
-            self.heard(draft, speech);
-        }
-    }
-
-    /// The speech as the cache keeps it: what text is simulated from there must be the same here.
-    fn kept(&self, speech: &Tensor) -> Result<Tensor, Error> {
-        let store = self.plan.store(FeatureKind::Speech);
-        let dtype = match store.map(|store| store.spec().dtype.as_str()) {
-            Some("f16") => DType::F16,
-            Some("bf16") => DType::BF16,
-            _ => return Ok(speech.clone()),
-        };
-        Ok(speech.to_dtype(dtype)?.to_dtype(DType::F32)?)
+        self.voices.bound(self.samples.most());
     }
 
     /// A clip of which nothing more is heard goes on to its words.
@@ -226,28 +282,9 @@ impl<'p> Encoding<'_, 'p> {
             return self.read_or_none(heard);
         }
         self.texts.push(heard);
-        if self.texts.len() == TEXTS {
+        if self.texts.len() >= self.sizes.texts {
             self.read();
         }
-    }
-
-    /// The words that wait.
-    fn read(&mut self) {
-        let mut heard = std::mem::take(&mut self.texts);
-        let texts: Vec<Option<String>> = heard.iter().map(|heard| words(&heard.draft)).collect();
-        let sound: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
-        let found = match &self.encoders.words {
-            Some(words) if !sound.is_empty() => {
-                self.ledger.stage(Stage::Text, sound.len(), || words.encode_batch(&sound))
-            }
-            _ => Vec::new(),
-        };
-        let mut found = found.into_iter();
-        for (heard, text) in heard.iter_mut().zip(texts) {
-            let found = text.as_ref().and_then(|_| found.next());
-            put_text(&mut heard.draft, text, found);
-        }
-        heard.into_iter().for_each(|heard| self.read_or_none(heard));
     }
 
     /// A clip whose words are read goes on to the generation of text.
@@ -262,14 +299,14 @@ impl<'p> Encoding<'_, 'p> {
             _ => Some(draft),
         };
         if let Some(draft) = through {
-            draft.finish(self.entries, self.ledger);
+            draft.finish(self.shared.entries, self.shared.ledger);
         }
         self.leave(false);
     }
 
     /// Speech that was heard before.
     fn cached(&self, draft: &mut Draft<'p>) -> Option<(Tensor, usize)> {
-        let store = self.plan.store(FeatureKind::Speech)?;
+        let store = self.shared.plan.store(FeatureKind::Speech)?;
         match Speech::of(store, &draft.task.id) {
             Ok(Speech { facts, rows, samples }) => {
                 draft.facts = facts;
@@ -285,70 +322,8 @@ impl<'p> Encoding<'_, 'p> {
     /// Clips whose text is generated leave; all of them with `all`, else those that make room for others.
     fn leave(&mut self, all: bool) {
         while let Some(draft) = self.simulating.as_mut().and_then(|simulating| simulating.next(all)) {
-            draft.finish(self.entries, self.ledger);
+            draft.finish(self.shared.entries, self.shared.ledger);
         }
-    }
-}
-
-/// The same for all features that are made from the sound.
-fn put_heard(draft: &mut Draft<'_>, numbers: impl Fn() -> Numbers) {
-    use FeatureKind::{Audio, Simulated, Speech, Text};
-    for kind in [Audio, Speech, Simulated, Text] {
-        let is_heard = match kind {
-            Simulated => !draft.task.speech_cached,
-            Text => draft.task.recognises && draft.recognised.is_none(),
-            _ => true,
-        };
-        if is_heard {
-            let facts =
-                Facts { text_source: (kind == Text).then_some(TextSource::Asr), ..draft.facts.clone() };
-            draft.put_with(kind, facts, numbers());
-        }
-    }
-}
-
-/// What is said in a clip.
-fn words(draft: &Draft<'_>) -> Option<String> {
-    match &draft.recognised {
-        Some(recognised) => recognised.text(),
-        None => draft.task.text.clone().filter(|_| !draft.task.recognises),
-    }
-}
-
-/// Puts the words `text` down, and what the language model made of them.
-fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Text, Error>>) {
-    let facts = match &draft.recognised {
-        Some(recognised) => Facts {
-            text_source: Some(TextSource::Asr),
-            // Whether WavLM heard them, too, is nothing to the words.
-            samples: None,
-            score: recognised.log_probability(),
-            language: recognised.language.clone(),
-            warnings: draft.facts.warnings.iter().cloned().chain(recognised.warnings()).collect(),
-            ..draft.facts.clone()
-        },
-        // The words come from no media file.
-        None => Facts { text_source: text.as_ref().map(|_| TextSource::Transcript), ..Facts::default() },
-    };
-    let Some((text, found)) = text.zip(found) else {
-        let reason = if facts.text_source == Some(TextSource::Asr) {
-            "no words were recognised"
-        } else {
-            "the clip has no transcript"
-        };
-        return draft.put_with(FeatureKind::Text, facts, Numbers::Absent(reason.into()));
-    };
-    let facts = Facts { words: Some(digest_of_words(&text)), transcript: Some(text), ..facts };
-    match found {
-        Ok(Text { feature, tokens, cut }) => {
-            let unread = cut.map(|text::Cut { read, given }| {
-                format!("only the first {read} of {given} tokens of its words are read: the language model takes no more")
-            });
-            let warnings = facts.warnings.iter().cloned().chain(unread).collect();
-            let facts = Facts { tokens: Some(tokens), warnings, ..facts };
-            draft.put_with(FeatureKind::Text, facts, Numbers::of(Ok(feature), Stage::Text));
-        }
-        Err(error) => draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, &error)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The voice: waveform -> WavLM hidden states.
 
 use affekt_core::{FeatureKind, LayerRule, Waveform};
+use affekt_nn::staging::Staging;
 use affekt_wavlm::{Normalize, WavLm, normalize};
 use affekt_weights::Bundle;
 use candle_core::{DType, Device, Tensor};
@@ -24,8 +25,31 @@ pub struct Encoder {
     audio: Rule,
     speech: Rule,
     dtype: DType,
-    device: Device,
+    staging: Staging,
+    memory: Memory,
     width: Width,
+}
+
+/// What decides how much memory a pass takes.
+struct Memory {
+    /// Bytes for each sample: of the first convolution, of all hidden states, inside a block.
+    sample: f64,
+    /// Bytes for each pair of frames of a clip: the scores of attention.
+    pair: f64,
+}
+
+impl Memory {
+    fn of(config: &affekt_wavlm::Config, dtype: DType) -> Self {
+        let bytes = dtype.size_in_bytes() as f64;
+        let first = &config.convs[0];
+        // A map goes in, another comes out, and one is between them.
+        let convolution = 3.0 * first.outputs as f64 / first.stride as f64;
+        let frame = (config.layers + 4) * config.hidden_size + 2 * config.intermediate_size;
+        let samples_per_frame: usize = config.convs.iter().map(|conv| conv.stride).product();
+        // Scores, their bias, and what softmax makes of them.
+        let pair = 3.0 * config.heads as f64 * bytes;
+        Self { sample: bytes * (convolution + frame as f64 / samples_per_frame as f64), pair }
+    }
 }
 
 /// One of the two recipes.
@@ -47,12 +71,14 @@ impl Encoder {
         let name = &recipes.audio.network;
         let (network, config) = Source::of(bundle, name, device)?.wavlm()?;
         let entries = config.layers + 1;
+        let dtype = bundle.network(name)?.dtype.into();
         Ok(Self {
             network,
             audio: Rule::of(&recipes.audio, entries)?,
             speech: Rule::of(&recipes.speech, entries)?,
-            dtype: bundle.network(name)?.dtype.into(),
-            device: device.clone(),
+            dtype,
+            staging: Staging::new(device),
+            memory: Memory::of(&config, dtype),
             width: Width::of(bundle, recipes, FeatureKind::Audio, config.hidden_size)?,
         })
     }
@@ -65,6 +91,12 @@ impl Encoder {
     /// Rows that a clip of `samples` samples (16 kHz) gives; 0 where it is too short for one.
     pub fn frames(&self, samples: usize) -> usize {
         self.network.frames(samples)
+    }
+
+    /// Bytes of a device, estimated from the network's shape, that clips of at most `samples` samples take together.
+    pub fn bytes(&self, clips: usize, samples: usize) -> u64 {
+        let frames = self.frames(samples) as f64;
+        (clips as f64 * (self.memory.sample * samples as f64 + self.memory.pair * frames * frames)) as u64
     }
 
     /// Encodes a clip at 16 kHz. `None` for one that is too short for a single frame.
@@ -119,11 +151,11 @@ impl Encoder {
     fn hidden_states(&self, clips: &[&[f32]], how: Normalize) -> Result<Vec<Tensor>, Error> {
         let lengths: Vec<usize> = clips.iter().map(|clip| clip.len()).collect();
         let longest = lengths.iter().copied().max().unwrap_or(0);
-        let mut samples = vec![0f32; clips.len() * longest];
-        for (row, clip) in samples.chunks_exact_mut(longest).zip(clips) {
-            row[..clip.len()].copy_from_slice(clip);
-        }
-        let samples = Tensor::from_vec(samples, (clips.len(), longest), &self.device)?; // (b, n)
+        let samples = self.staging.upload((clips.len(), longest), |samples: &mut [f32]| {
+            for (row, clip) in samples.chunks_exact_mut(longest).zip(clips) {
+                row[..clip.len()].copy_from_slice(clip);
+            }
+        })?; // (b, n)
         let samples = normalize(&samples, how, Some(&lengths))?.to_dtype(self.dtype)?;
         Ok(self.network.forward(&samples, Some(&lengths))?)
     }

@@ -8,7 +8,7 @@ use affekt_llama::Llama;
 use affekt_llama::slam::Projector;
 use affekt_report::prediction::Simulated;
 use affekt_weights::Bundle;
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::Width;
 use crate::Error;
@@ -85,6 +85,11 @@ impl Encoder {
     /// Numbers a row.
     pub fn width(&self) -> usize {
         self.width.numbers
+    }
+
+    /// Where it runs.
+    pub fn device(&self) -> &Device {
+        &self.language.device
     }
 
     /// Generates text from the `speech` feature (t, width) of a clip of `samples` samples. `None` for one that is too

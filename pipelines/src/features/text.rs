@@ -10,12 +10,15 @@ use candle_core::{DType, Tensor};
 
 use super::Width;
 use crate::Error;
+use crate::fitting::{self, Limit};
 use crate::networks::LanguageModel;
 use crate::recipe::{Recipes, TextRecipe};
 
 /// Tokens of a forward pass beyond which another text has to wait for the next one. On a CPU with two cores a pass is
 /// bound by arithmetic from some dozens of rows on.
 const MOST_ROWS: usize = 256;
+/// The same on a card, which needs more to be bound by arithmetic.
+const CARD_ROWS: usize = 2048;
 
 /// The feature of a transcript.
 pub struct Text {
@@ -40,6 +43,8 @@ pub struct Cut {
 pub struct Encoder {
     language: Arc<LanguageModel>,
     recipe: TextRecipe,
+    /// Rows of a forward pass.
+    limit: Limit,
     width: Width,
 }
 
@@ -61,12 +66,18 @@ impl Encoder {
         let recipe = recipes.text.clone();
         recipe.layers.resolve(language.network.hidden_entries())?;
         let width = Width::of(bundle, recipes, FeatureKind::Text, language.width)?;
-        Ok(Self { language, recipe, width })
+        let limit = Limit::new(if language.device.is_cpu() { MOST_ROWS } else { CARD_ROWS });
+        Ok(Self { language, recipe, limit, width })
     }
 
     /// Numbers a row.
     pub fn width(&self) -> usize {
         self.width.numbers
+    }
+
+    /// Rows of a forward pass, at most.
+    pub fn limit(&self) -> &Limit {
+        &self.limit
     }
 
     /// Encodes a transcript; of one with more tokens than the language model has positions the first ones.
@@ -88,13 +99,17 @@ impl Encoder {
         let words: Vec<Result<Words, Error>> = transcripts.iter().map(|text| self.words(text)).collect();
         let sound: Vec<&Words> = words.iter().filter_map(|words| words.as_ref().ok()).collect();
         let mut states = Vec::with_capacity(sound.len());
-        for pass in passes(&sound) {
-            match self.read(pass) {
+        let device = &self.language.device;
+        let rows = |texts: &[&Words]| texts.iter().map(|words| words.rows()).sum();
+        let makes_room = |error: &Error| error.makes_room(device);
+        // One text shall not cost its neighbours.
+        for (count, read) in fitting::run(&sound, &self.limit, rows, makes_room, |pass| self.read(pass)) {
+            match read {
                 Ok(read) => states.extend(read.into_iter().map(Ok)),
-                // One text shall not cost its neighbours.
-                Err(_) if pass.len() > 1 => states
-                    .extend(pass.chunks(1).map(|alone| self.read(alone).map(|mut read| read.swap_remove(0)))),
-                Err(error) => states.push(Err(error)),
+                Err(error) => {
+                    debug_assert_eq!(count, 1, "only one text fails at a time");
+                    states.push(Err(error.explained(device, "the words of one clip", None)));
+                }
             }
         }
         let mut states = states.into_iter();
@@ -140,20 +155,4 @@ impl Encoder {
         };
         texts.iter().map(rows_of).collect()
     }
-}
-
-/// Texts in forward passes of at most [`MOST_ROWS`] rows; a longer text makes one alone.
-fn passes<'w>(texts: &'w [&'w Words]) -> impl Iterator<Item = &'w [&'w Words]> {
-    let mut rest = texts;
-    std::iter::from_fn(move || {
-        let mut rows = 0;
-        let fits = |text: &&&Words| {
-            rows += text.rows();
-            rows <= MOST_ROWS
-        };
-        let count = rest.iter().take_while(fits).count().max(1).min(rest.len());
-        let (pass, others) = rest.split_at(count);
-        rest = others;
-        (!pass.is_empty()).then_some(pass)
-    })
 }

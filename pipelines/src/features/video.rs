@@ -2,17 +2,23 @@
 
 use affekt_core::{FeatureKind, RgbImage};
 use affekt_manet::Manet;
+use affekt_nn::device;
 use affekt_weights::Bundle;
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::Width;
 use crate::Error;
+use crate::fitting::{self, Limit};
 use crate::networks::Source;
 use crate::recipe::Recipes;
 
-/// Faces that go through the network at once: enough to fill the matrix products, few enough to stay in cache.
+/// Faces that go through the network at once on a CPU: enough to fill the matrix products, few enough to stay in cache.
 const BATCH: usize = 8;
+/// The same on a card, where its memory holds them: launches are few beside the work of each.
+const CARD_BATCH: usize = 256;
+/// Bytes that a face of 224 x 224 takes on a card, in f32, generously: six maps of 64 channels at half the side.
+const CARD_FACE: f64 = 24e6;
 
 /// MANet, and what the bundle wants of it.
 pub struct Encoder {
@@ -21,6 +27,8 @@ pub struct Encoder {
     side: usize,
     dtype: DType,
     device: Device,
+    /// Faces that go through the network at once.
+    limit: Limit,
     width: Width,
 }
 
@@ -29,11 +37,13 @@ impl Encoder {
     pub fn load(bundle: &Bundle, recipes: &Recipes, device: &Device) -> Result<Self, Error> {
         let name = &recipes.video.network;
         let (network, config) = Source::of(bundle, name, device)?.manet()?;
+        let (side, dtype) = (recipes.video.size, bundle.network(name)?.dtype.into());
         Ok(Self {
             network,
-            side: recipes.video.size,
-            dtype: bundle.network(name)?.dtype.into(),
+            side,
+            dtype,
             device: device.clone(),
+            limit: Limit::new(batch(device, side, dtype)?),
             width: Width::of(bundle, recipes, FeatureKind::Video, config.embedding())?,
         })
     }
@@ -59,19 +69,43 @@ impl Encoder {
         if found.is_empty() {
             return Ok(None);
         }
-        let mut embeddings = Vec::with_capacity(found.len().div_ceil(BATCH) + 1);
-        for batch in found.chunks(BATCH) {
-            let images = self.images(batch, &resize)?; // (b, 3, side, side)
-            embeddings.push(self.width.held(self.network.forward(&images)?.to_dtype(DType::F32)?)?); // (b, width)
-            advanced(embeddings.len() * BATCH - (BATCH - batch.len()));
-        }
-        embeddings.push(Tensor::zeros((1, self.width()), DType::F32, &self.device)?);
-        let embeddings = Tensor::cat(&embeddings, 0)?; // (faces + 1, width), the last row zero
+        let zero = Tensor::zeros((1, self.width()), DType::F32, &self.device)?;
+        let embeddings = Tensor::cat(&[self.embed(&found, resize, &mut advanced)?, zero], 0)?; // (faces + 1, width)
         let mut next = 0..found.len() as u32;
         let row = |face: &Option<&RgbImage>| face.and_then(|_| next.next()).unwrap_or(found.len() as u32);
         let rows: Vec<u32> = faces.iter().map(row).collect();
         let rows = Tensor::new(rows, &self.device)?;
         Ok(Some(embeddings.index_select(&rows, 0)?)) // (frames, width)
+    }
+
+    /// Embeds faces, one of them or more, of however many clips: (faces, width). Where the memory of a card does not hold a
+    /// batch, smaller ones are made from then on.
+    ///
+    /// # Errors
+    /// As [`Encoder::encode`].
+    pub fn embed(
+        &self,
+        faces: &[&RgbImage],
+        resize: impl Fn(&RgbImage, usize) -> RgbImage + Sync,
+        mut advanced: impl FnMut(usize),
+    ) -> Result<Tensor, Error> {
+        let mut done = 0;
+        let attempt = |batch: &[&RgbImage]| {
+            let images = self.images(batch, &resize)?; // (b, 3, side, side)
+            let embeddings = self.width.held(self.network.forward(&images)?.to_dtype(DType::F32)?)?; // (b, width)
+            done += batch.len();
+            advanced(done);
+            Ok(embeddings)
+        };
+        let makes_room = |error: &Error| error.makes_room(&self.device);
+        let batches = fitting::run(faces, &self.limit, <[_]>::len, makes_room, attempt);
+        let batches = batches.into_iter().map(|(_, embeddings)| embeddings).collect::<Result<Vec<_>, _>>();
+        Ok(Tensor::cat(&batches.map_err(|error| error.explained(&self.device, "a face", None))?, 0)?)
+    }
+
+    /// Faces that go through the network at once.
+    pub fn limit(&self) -> &Limit {
+        &self.limit
     }
 
     /// (b, 3, side, side), RGB in 0 to 1.
@@ -94,4 +128,13 @@ impl Encoder {
         let images = Tensor::from_vec(values, (batch.len(), 3, side, side), &self.device)?;
         Ok(images.to_dtype(self.dtype)?)
     }
+}
+
+/// Faces that go through the network at once, at first.
+fn batch(device: &Device, side: usize, dtype: DType) -> Result<usize, Error> {
+    let Some(card) = device::card(device)? else { return Ok(BATCH) };
+    let face = CARD_FACE * (side as f64 / 224.0).powi(2) * dtype.size_in_bytes() as f64 / 4.0;
+    // The other half is for the other networks.
+    let fit = (card.memory.free as f64 / 2.0 / face) as usize;
+    Ok(fit.clamp(BATCH, CARD_BATCH))
 }

@@ -184,6 +184,7 @@ mod tests {
                 .collect(),
             sound: true,
             faces: None,
+            decoder: affekt_media::Decoder::Cpu,
         };
         let seconds = |spans: &[(f64, Option<f64>)]| limit(&order(spans)).as_secs();
         assert_eq!(seconds(&[]), 60);

@@ -317,6 +317,7 @@ mod tests {
             spans: vec![Span::ALL, Span { start: Seconds(0.1 + 0.2), end: Some(Seconds(1e300)) }],
             sound: true,
             faces: Some(crate::cut::Detector::YuNet { weights: path.clone().into() }),
+            decoder: affekt_media::Decoder::Nvdec { card: 1 },
         };
         for request in [Request::Probe { path }, Request::Cut(order)] {
             let pipe = bytes(7, &request).unwrap();

@@ -8,6 +8,7 @@ use candle_core::Device;
 
 use super::{LanguageModel, RECOGNISER};
 use crate::Error;
+use crate::batch::staff::each;
 use crate::features::{audio, simulated, text, video};
 use crate::recipe::{Recipes, Words};
 use crate::recognise::Recogniser;
@@ -57,6 +58,26 @@ impl Encoders {
         let simulator = features.contains(&FeatureKind::Simulated).then(|| loader.simulator()).transpose()?;
         let (bundle, recipes, device) = (bundle.clone(), recipes.clone(), device.clone());
         Ok(Self { bundle, recipes, device, voice, face, words, recogniser, simulator })
+    }
+
+    /// The same on each of `devices`: on the first alone, so that the others find the files in the system's memory.
+    ///
+    /// # Errors
+    /// As [`Encoders::load`].
+    pub fn load_all(
+        bundle: &Bundle,
+        recipes: &Recipes,
+        features: &[FeatureKind],
+        devices: &[Device],
+    ) -> Result<Vec<Self>, Error> {
+        let load = |device: &Device| {
+            let loaded = Self::load(bundle, recipes, features, device);
+            loaded.map_err(|error| error.explained(device, "the networks", None))
+        };
+        let Some((first, others)) = devices.split_first() else { return Ok(Vec::new()) };
+        let mut loaded = vec![load(first)?];
+        loaded.extend(each(others.iter().collect(), load).into_iter().collect::<Result<Vec<_>, _>>()?);
+        Ok(loaded)
     }
 }
 

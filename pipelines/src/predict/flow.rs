@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use affekt_core::{Event, Reporter, Seconds, Span, Stage};
-use affekt_media::probe;
+use affekt_media::{Decoder, probe};
 use affekt_report::prediction::{Fusion, Label};
 use affekt_report::{Exhibit, Prediction};
 
@@ -24,11 +24,13 @@ pub struct Request {
     pub span: Span,
     /// Where its words come from.
     pub words: Words,
+    /// What decodes its picture.
+    pub decoder: Decoder,
 }
 
 impl From<&str> for Request {
     fn from(media: &str) -> Self {
-        Self { media: media.into(), span: Span::ALL, words: Words::None }
+        Self { media: media.into(), span: Span::ALL, words: Words::None, decoder: Decoder::Cpu }
     }
 }
 
@@ -42,7 +44,8 @@ impl From<&str> for Request {
 /// Those of every stage; [`Error::NothingToJudge`] without voice, face and words; [`Error::Setting`] where words are to be
 /// recognised and [`Networks::recogniser`] is not loaded.
 pub fn predict(networks: &Networks, request: &Request, reporter: &dyn Reporter) -> Result<Prediction, Error> {
-    Ok(run(networks, request, reporter, None)?.0)
+    let judged = run(networks, request, reporter, None).map_err(|error| explained(networks, error))?;
+    Ok(judged.0)
 }
 
 /// [`predict`], with the material for the page, `pictures` frames among it.
@@ -55,8 +58,14 @@ pub fn examine(
     pictures: usize,
     reporter: &dyn Reporter,
 ) -> Result<(Prediction, Exhibit), Error> {
-    let (prediction, exhibit) = run(networks, request, reporter, Some(Collection::new(pictures)))?;
+    let examined = run(networks, request, reporter, Some(Collection::new(pictures)));
+    let (prediction, exhibit) = examined.map_err(|error| explained(networks, error))?;
     Ok((prediction, exhibit.expect("a collection was asked for")))
+}
+
+/// `error`, with what the device has where it had no memory left.
+fn explained(networks: &Networks, error: Error) -> Error {
+    error.explained(&networks.device, "a window of the recording", None)
 }
 
 fn run(
@@ -73,6 +82,7 @@ fn run(
         path: &request.media,
         span: request.span,
         info: &info,
+        decoder: request.decoder,
         pictures: collection.as_ref().map(Collection::pictures),
     };
     let mut words = WordsOf::new(request, &job, networks.recogniser.as_ref())?;

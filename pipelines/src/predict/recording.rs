@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use affekt_core::{Event, Reporter, SampleRate, Seconds, Span, Stage, Waveform};
 use affekt_faces::{FaceDetector, FaceTrack};
-use affekt_media::{MediaInfo, Piece, Summary, Track, Want, Warning, stream};
+use affekt_media::{Decoder, MediaInfo, Piece, Summary, Track, Want, Warning, stream};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::clock::{Clock, Meter};
@@ -70,6 +70,8 @@ pub struct Job<'a> {
     pub span: Span,
     /// What its headers say.
     pub info: &'a MediaInfo,
+    /// What decodes its picture.
+    pub decoder: Decoder,
     /// How many frames to keep, where any are wanted.
     pub pictures: Option<usize>,
 }
@@ -175,7 +177,7 @@ fn look(
 ) -> Result<(Summary, Thinning), affekt_media::Error> {
     let mut start = Instant::now();
     let mut thinning = Thinning::default();
-    let summary = stream(job.path, job.span, Want::VIDEO, |piece| {
+    let summary = stream(job.path, job.span, Want::VIDEO.by(job.decoder), |piece| {
         let Piece::Frame(frame) = piece else { return ControlFlow::Continue(()) };
         meter.decoded_since(start);
         let taken = !thinning.keeps(frame.time.0) || frames.send(Sight::Frame(frame)).is_ok();

@@ -1,18 +1,20 @@
 //! The stages from top to bottom.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use affekt_cache::Status;
 use affekt_core::{FeatureKind, Reporter, Stage};
 
 use super::{Plan, Settings};
 use crate::batch::ledger::Ledger;
+use crate::batch::occupancy::Occupancy;
 use crate::batch::queue::Queue;
 use crate::batch::simulating::held_against;
 use crate::batch::speech::{Speech, origin};
-use crate::batch::staff::beside;
+use crate::batch::staff::{beside, each};
 use crate::batch::write::Writing;
-use crate::batch::{Draft, Effort, Entry, Error, Numbers, Outcome, Simulating, Task};
+use crate::batch::{Crew, Draft, Effort, Entry, Error, Numbers, Outcome, Simulating, Task};
+use crate::device;
 use crate::features::simulated::Encoder;
 
 /// Clips that wait for the writer, and their bytes.
@@ -21,14 +23,14 @@ const WAITING_BYTES: usize = 256 << 20;
 
 /// Makes what `plan` lacks: every clip of it is in the cache then, with its simulated text, or as a row that says why not.
 ///
-/// Clips run through the language model together, as many as the budget allows. Setting `stop` ends the run early: what has
-/// ended is committed.
+/// There is one of `simulators` for each device, one or more. Clips run through each language model together, as many as the
+/// budget allows; whichever has room takes the next clip. Setting `stop` ends the run early: what has ended is committed.
 ///
 /// # Errors
 /// Only before the work. What ends it later is in [`Outcome::end`].
 pub fn run(
     plan: &Plan,
-    simulator: &Encoder,
+    simulators: &[Encoder],
     settings: &Settings,
     stop: &AtomicBool,
     reporter: &dyn Reporter,
@@ -36,23 +38,80 @@ pub fn run(
     let ledger = Ledger::new(plan.tasks.iter(), plan.scope(), settings.max_failures, stop, reporter);
     let writing = Writing::new(&plan.stores, settings.commit_every, &ledger)?;
     let entries: Queue<Entry> = Queue::new(WAITING, WAITING_BYTES);
-    let mut simulating = Simulating::new(simulator, settings.generation, &ledger)?;
+    let books: Vec<Occupancy> =
+        simulators.iter().map(|simulator| Occupancy::of(device::name(simulator.device()))).collect();
+    let engines = simulators.iter().zip(&books);
+    let engines =
+        engines.map(|(simulator, book)| Simulating::new(simulator, settings.generation, &ledger, book));
+    let engines = engines.zip(&books).map(|(engine, book)| Ok((engine?, book)));
+    let engines = engines.collect::<Result<Vec<_>, Error>>()?;
+    let crew = Crew { workers: 1, devices: simulators.len() };
     let waiting = |stage| if stage == Stage::Write { entries.waiting() } else { 0 };
-    let effort = beside(&ledger, reporter, (writing, &entries), 1, &waiting, || {
-        for task in &plan.tasks {
-            if ledger.is_halted() {
-                break;
-            }
-            let judged = judge(plan, task);
-            if let Some(draft) = judged.or_else(|| begin(plan, task, &mut simulating)) {
-                draft.finish(&entries, &ledger);
-            }
-            leave(&mut simulating, false, &entries, &ledger);
-        }
-        leave(&mut simulating, true, &entries, &ledger);
-        Effort { generated: Some(simulating.generated()), ..Effort::default() }
+    let next = AtomicUsize::new(0);
+    let effort = beside(&ledger, reporter, (writing, &entries), crew, &waiting, || {
+        each(engines, |(simulating, book)| {
+            Running { plan, next: &next, simulating, book, entries: &entries, ledger: &ledger }.run()
+        })
     });
-    Ok(Outcome::of(ledger, effort, 1))
+    let devices = books.iter().map(Occupancy::read).collect();
+    Ok(Outcome::of(ledger, Effort::sum(effort), crew, devices))
+}
+
+/// The language model of one device at work.
+struct Running<'a, 'p> {
+    plan: &'p Plan,
+    /// How many clips are taken up, by all devices.
+    next: &'a AtomicUsize,
+    simulating: Simulating<'a, 'p>,
+    book: &'a Occupancy,
+    entries: &'a Queue<Entry>,
+    ledger: &'a Ledger<'a>,
+}
+
+impl<'p> Running<'_, 'p> {
+    /// Takes clips up until none is left, and ends those that it has taken.
+    fn run(mut self) -> Effort {
+        while !self.ledger.is_halted()
+            && let Some(task) = self.plan.tasks.get(self.next.fetch_add(1, Ordering::Relaxed))
+        {
+            let judged = judge(self.plan, task);
+            if let Some(draft) = judged.or_else(|| self.begin(task)) {
+                draft.finish(self.entries, self.ledger);
+            }
+            self.leave(false);
+        }
+        self.leave(true);
+        Effort { generated: Some(self.simulating.generated()), ..Effort::default() }
+    }
+
+    /// Takes a clip up; it comes back where there is nothing to generate from.
+    fn begin(&mut self, task: &'p Task) -> Option<Draft<'p>> {
+        let plan = self.plan;
+        let clip = plan.speech.clip(&task.id).expect("the plan has only clips with a row of speech");
+        let numbers = match &clip.status {
+            Status::Done { .. } => match self.book.waiting(|| Speech::of(&plan.speech, &task.id)) {
+                Ok(Speech { facts, rows, samples }) => {
+                    return self.simulating.take(Draft::new(task, facts), &rows, samples);
+                }
+                Err(error) => Numbers::failed(Stage::Simulate, &error),
+            },
+            Status::Absent { reason } => Numbers::Absent(reason.clone()),
+            Status::Failed { stage, reason } => {
+                let stage = Stage::named(stage).unwrap_or(Stage::Audio);
+                Numbers::Failed { stage, reason: reason.clone() }
+            }
+        };
+        let mut draft = Draft::new(task, origin(&clip.facts));
+        draft.put(FeatureKind::Simulated, numbers);
+        Some(draft)
+    }
+
+    /// Clips whose text is generated leave; all of them with `all`, else those that make room for others.
+    fn leave(&mut self, all: bool) {
+        while let Some(draft) = self.simulating.next(all) {
+            draft.finish(self.entries, self.ledger);
+        }
+    }
 }
 
 /// A clip whose text is there already, held against words that have come since.
@@ -67,32 +126,4 @@ fn judge<'p>(plan: &Plan, task: &'p Task) -> Option<Draft<'p>> {
     };
     draft.put_with(FeatureKind::Simulated, facts, numbers);
     Some(draft)
-}
-
-/// Takes a clip up; it comes back where there is nothing to generate from.
-fn begin<'p>(plan: &Plan, task: &'p Task, simulating: &mut Simulating<'_, 'p>) -> Option<Draft<'p>> {
-    let clip = plan.speech.clip(&task.id).expect("the plan has only clips with a row of speech");
-    let numbers = match &clip.status {
-        Status::Done { .. } => match Speech::of(&plan.speech, &task.id) {
-            Ok(Speech { facts, rows, samples }) => {
-                return simulating.take(Draft::new(task, facts), &rows, samples);
-            }
-            Err(error) => Numbers::failed(Stage::Simulate, &error),
-        },
-        Status::Absent { reason } => Numbers::Absent(reason.clone()),
-        Status::Failed { stage, reason } => {
-            let stage = Stage::named(stage).unwrap_or(Stage::Audio);
-            Numbers::Failed { stage, reason: reason.clone() }
-        }
-    };
-    let mut draft = Draft::new(task, origin(&clip.facts));
-    draft.put(FeatureKind::Simulated, numbers);
-    Some(draft)
-}
-
-/// Clips whose text is generated leave; all of them with `all`, else those that make room for others.
-fn leave(simulating: &mut Simulating<'_, '_>, all: bool, entries: &Queue<Entry>, ledger: &Ledger<'_>) {
-    while let Some(draft) = simulating.next(all) {
-        draft.finish(entries, ledger);
-    }
 }

@@ -130,8 +130,14 @@ impl Case {
         let extension = Path::new(name).extension().unwrap();
         let media = folder.join("case").with_extension(extension);
         fs::write(&media, bytes).unwrap();
-        let order =
-            Order { media, spans, unwanted: BTreeSet::new(), sound: true, faces: Some(Detector::RustFace) };
+        let order = Order {
+            media,
+            spans,
+            unwanted: BTreeSet::new(),
+            sound: true,
+            faces: Some(Detector::RustFace),
+            decoder: affekt_media::Decoder::Cpu,
+        };
         Self { number, name: seed.name.clone(), order }
     }
 

@@ -41,6 +41,9 @@ fn datasets_that_cannot_be_read() {
     refused(&Tree::new(), &[], &["--dataset", "no clips"]);
     refused(&sound, &["--models", "nowhere"], &["nowhere", "hint"]);
     refused(&sound, &["--device", "cuda:9"], &["cuda:9", "hint"]);
+    refused(&sound, &["--device", "cuda:0,0"], &["cuda:0,0", "hint"]);
+    refused(&sound, &["--device", "cpu,cpu"], &["cpu,cpu", "hint"]);
+    refused(&sound, &["--decode", "nvdec:4095"], &["NVDEC", "4095", "--decode cpu"]);
 }
 
 #[test]

@@ -24,6 +24,14 @@ fn every_clip_gets_every_feature_or_the_reason_why_not() {
     assert!(told["specs"].as_array().unwrap().len() == 5);
     assert!(told["bundle"]["files"]["wavlm"].is_string());
     assert!(told["stages"]["decode"]["busy_s"].as_f64().unwrap() > 0.0);
+    let [device] = told["devices"].as_array().unwrap().as_slice() else { panic!("{}", told["devices"]) };
+    assert_eq!(
+        (device["name"].as_str(), &told["device"], &told["tf32"]),
+        (Some("cpu"), &"cpu".into(), &false.into())
+    );
+    let share = |name: &str| device[name].as_f64().unwrap();
+    assert!(share("busy") > 0.0 && share("busy") + share("waited") <= 1.001, "{device}");
+    assert_eq!(device["batches"].as_array().unwrap().len(), 3, "of voices, faces and words");
 
     // A row a frame, 25 a second, each with a face; a row of speech every 20 ms.
     let tensors = cache.tensors();

@@ -31,10 +31,11 @@ impl Store {
 /// What text generation may take.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Generating {
-    /// Most clips whose text is simulated at a time; what comes out is the same.
+    /// Most clips whose text is simulated at a time, on each device; what comes out is the same.
     #[arg(long, value_name = "CLIPS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub in_flight: u16,
-    /// Most memory for the keys and values of clips whose text is simulated; it bounds how many are in flight.
+    /// Most memory for the keys and values of clips whose text is simulated, on each device; it bounds how many are in
+    /// flight.
     #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes)]
     pub kv_memory: usize,
 }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use affekt_pipelines::bench::gpu::Stage;
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::batch::{Store, bytes};
 #[cfg(feature = "media")]
@@ -16,6 +17,8 @@ pub enum Bench {
     Simulate(BenchSimulate),
     /// A training step of SDUMC at its published size, and how near it is to what its arithmetic alone would take.
     Train(BenchTrain),
+    /// Every network on a GPU: beside PyTorch on the same weights in the same run, and beside what the GPU can do at all.
+    Gpu(BenchGpu),
     /// Batch extraction: each stage alone, the whole, what limits it, and the hours that all of MOSEI would take.
     #[cfg(feature = "media")]
     Extract(BenchExtract),
@@ -65,6 +68,41 @@ pub struct BenchTrain {
     /// Where it runs: auto, cpu, cuda or cuda:INDEX.
     #[arg(long, default_value = "auto")]
     pub device: String,
+}
+
+/// Flags of `bench gpu`.
+#[derive(Debug, Args)]
+pub struct BenchGpu {
+    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Only these stages, of wavlm, manet, llama, generate and train.
+    #[arg(long, value_name = "STAGE,..", value_delimiter = ',')]
+    pub only: Vec<Stage>,
+    /// Sizes: published, or tiny to see on any machine that it works.
+    #[arg(long, value_name = "SCALE", default_value = "published")]
+    pub scale: Sizes,
+    /// Python with PyTorch and transformers, to compare with [default: the one that AFFEKT_PYTHON names].
+    #[arg(long, value_name = "PYTHON")]
+    pub peer: Option<PathBuf>,
+    /// The script that it runs.
+    #[arg(long, value_name = "FILE", default_value = "tests/gpu/torch_peer.py")]
+    pub script: PathBuf,
+    /// Measured runs of each piece of work, after two that warm up; fewer where they take long.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    pub runs: u16,
+    /// Write what --json prints to this file, whatever is printed.
+    #[arg(long, value_name = "FILE.json")]
+    pub save: Option<PathBuf>,
+}
+
+/// Sizes of `bench gpu`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Sizes {
+    /// As published.
+    Published,
+    /// As small as can be: says nothing of speed.
+    Tiny,
 }
 
 /// Flags of `bench extract`.

@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 
 use affekt_core::FeatureKind;
-use affekt_pipelines::isolate;
+use affekt_pipelines::device;
 use affekt_pipelines::recipe::Words;
 use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 use super::batch::{Generating, Share, Store, percent};
 use super::{Dataset, Detector};
-
-/// Clips that WavLM hears at once on a GPU, where nothing else is said.
-const GPU_BATCH: usize = 16;
 
 /// Flags of `extract`.
 #[derive(Debug, Args)]
@@ -45,6 +42,9 @@ pub struct Extract {
     /// Commit at least every so many clips: no more of them are lost with a crash.
     #[arg(long, value_name = "CLIPS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub commit_every: u32,
+    /// What decodes the picture: cpu, or the decoder of an NVIDIA card, nvdec or nvdec:INDEX, through FFmpeg.
+    #[arg(long, value_name = "DECODER", default_value = "cpu")]
+    pub decode: affekt_media::Decoder,
     /// A recording whose decoder gives no sign of life for so long has failed.
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     pub time_limit: u32,
@@ -64,16 +64,18 @@ pub struct Making {
     /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
     #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
     pub models: String,
-    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    /// Where networks run: auto (every card, else the CPU), cpu, cuda (the first card), cuda:INDEX, several as cuda:0,1, or
+    /// cuda:all.
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// How numbers are kept; part of each feature's recipe.
     #[arg(long, value_name = "TYPE", default_value = "f32")]
     pub store: Store,
-    /// Processes that decode and find faces [default: one a core].
+    /// Processes that decode and find faces [default: one a core; a card has a core for itself].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
-    /// Clips of similar length that WavLM hears at once [default: 1 on a CPU, 16 on a GPU].
+    /// Clips of similar length that WavLM hears at once [default: 1 on a CPU; on a card as many as its memory holds, up to
+    /// 32].
     #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub batch: Option<u16>,
     /// How text is simulated.
@@ -94,20 +96,15 @@ impl Making {
         kinds
     }
 
-    /// Processes that decode.
-    pub fn workers(&self) -> usize {
-        self.workers.map_or(isolate::Settings::default().workers, usize::from)
+    /// Processes that decode beside `devices`.
+    pub fn workers(&self, devices: &[Device]) -> usize {
+        self.workers.map_or_else(|| device::decoders(devices), usize::from)
     }
 
-    /// Clips that WavLM hears at once.
-    pub fn batch(&self, device: &Device) -> usize {
-        batch(self.batch, device)
+    /// Clips that WavLM hears at once, where that is said.
+    pub fn batch(&self) -> Option<usize> {
+        self.batch.map(usize::from)
     }
-}
-
-/// Clips that WavLM hears at once on `device`, where a flag says `asked`.
-pub fn batch(asked: Option<u16>, device: &Device) -> usize {
-    asked.map_or(if device.is_cpu() { 1 } else { GPU_BATCH }, usize::from)
 }
 
 /// Where words come from.

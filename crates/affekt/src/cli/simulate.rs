@@ -27,7 +27,8 @@ pub struct Simulate {
     /// Bundle of networks: a name of `affekt models ls`, or the path of a bundle folder.
     #[arg(long, value_name = "BUNDLE", default_value = "tiny")]
     pub models: String,
-    /// Where networks run: auto, cpu, cuda or cuda:INDEX.
+    /// Where networks run: auto (every card, else the CPU), cpu, cuda (the first card), cuda:INDEX, several as cuda:0,1, or
+    /// cuda:all.
     #[arg(long, default_value = "auto")]
     pub device: String,
     /// What differs from the bundle's recipe.
@@ -57,7 +58,7 @@ pub struct Simulate {
     /// Commit at least every so many clips: no more of them are lost with a crash.
     #[arg(long, value_name = "CLIPS", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
     pub commit_every: u32,
-    /// Processes that decode clips without speech [default: one a core].
+    /// Processes that decode clips without speech [default: one a core; a card has a core for itself].
     #[cfg(feature = "media")]
     #[arg(long, value_name = "N", requires = "dataset", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,

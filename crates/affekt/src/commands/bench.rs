@@ -2,6 +2,7 @@
 
 #[cfg(feature = "media")]
 mod extract;
+mod gpu;
 mod rates;
 mod simulate;
 #[cfg(feature = "media")]
@@ -16,6 +17,7 @@ use crate::cli::{self, Global};
 pub fn run(command: &cli::Bench, global: &Global) -> ExitCode {
     match command {
         cli::Bench::Simulate(flags) => simulate::run(flags, global),
+        cli::Bench::Gpu(flags) => gpu::run(flags, global),
         cli::Bench::Train(flags) => train::run(flags, global),
         #[cfg(feature = "media")]
         cli::Bench::Extract(flags) => extract::run(flags, global),

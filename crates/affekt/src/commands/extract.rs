@@ -19,6 +19,9 @@ use crate::launch;
 use crate::output;
 use crate::progress::Progress;
 
+/// Bytes of memory that a worker may have whose film a card decodes.
+const MEMORY_BESIDE_CARD: u64 = 16 << 30;
+
 /// Runs the command: exit 0 where every clip is done or absent, 2 where some have failed, 130 where it was interrupted, 1 where
 /// it could not run, or not to its end, or every clip failed.
 pub fn run(flags: &cli::Extract, global: &Global) -> ExitCode {
@@ -56,14 +59,15 @@ fn prepare(
     global: &Global,
     started: Instant,
 ) -> Result<(Run, Extractor, Plan, Settings), Refusal> {
+    flags.decode.check().map_err(refusal)?;
     let manifest = manifest::read(&flags.dataset, flags.shard, global).map_err(refusal)?;
     let extractor = extractor(flags).map_err(refusal)?;
     let plan = extractor.plan(&manifest, &flags.cache, flags.retry_failed).map_err(refusal)?;
-    let settings = settings(flags, extractor.device());
+    let settings = settings(flags, extractor.devices());
     let beginning = Beginning {
         bundle: extractor.bundle(),
         networks: extractor.networks(),
-        device: extractor.device(),
+        devices: extractor.devices(),
         specs: extractor.specs().map_err(refusal)?,
         held: &plan.held,
         tasks: plan.tasks().count(),
@@ -92,6 +96,8 @@ fn config(flags: &cli::Extract, plan: &Plan, settings: &Settings) -> serde_json:
         "time_limit": settings.isolation.limit.as_secs(),
         "worker_memory_bytes": settings.isolation.memory,
         "batch": settings.batch,
+        "device": flags.making.device,
+        "decode": settings.decoder.to_string(),
         "in_flight": settings.generation.clips,
         "kv_memory_bytes": settings.generation.bytes,
         "commit_every": settings.commit_every,
@@ -111,14 +117,15 @@ fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
     }
 }
 
-fn settings(flags: &cli::Extract, device: &Device) -> Settings {
-    let default = isolate::Settings::default();
+fn settings(flags: &cli::Extract, devices: &[Device]) -> Settings {
     let limit = Duration::from_secs(flags.time_limit.into());
-    let isolation = isolate::Settings { workers: flags.making.workers(), limit, ..default };
-    let batch = flags.making.batch(device);
+    let default = isolate::Settings::default();
+    // The driver of a card takes memory of its own in every process.
+    let memory = if flags.decode.card().is_some() { Some(MEMORY_BESIDE_CARD) } else { default.memory };
     Settings {
-        isolation,
-        batch,
+        isolation: isolate::Settings { workers: flags.making.workers(devices), limit, memory },
+        batch: flags.making.batch(),
+        decoder: flags.decode,
         generation: flags.making.generating.budget(),
         commit_every: flags.commit_every as usize,
         max_failures: flags.max_failures,

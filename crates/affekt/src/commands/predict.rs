@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use affekt::{Error, Predictor};
 use affekt_core::{Event, Explain, Reporter, Seconds, Span, Stage};
+use affekt_media::Decoder;
 use affekt_pipelines::networks::fusion::fusion;
 use affekt_pipelines::predict::{self, Request};
 use affekt_pipelines::transcript::Transcript;
@@ -30,6 +31,7 @@ struct Run {
     predictor: Predictor,
     span: Span,
     words: Words,
+    decoder: Decoder,
     report: Option<Target>,
     /// Until the networks were there, from the start of the program.
     loading: Seconds,
@@ -67,6 +69,7 @@ pub fn failed(error: impl Explain + 'static) -> Failed {
 fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Run, Failed> {
     let span = Span::new(flags.start, flags.end)
         .map_err(|bad| failed(setting("--start, --end", bad.to_string())))?;
+    flags.decode.check().map_err(failed)?;
     let words = words(flags, inputs).map_err(failed)?;
     let report = flags.report.as_deref().map(|path| target(path, inputs)).transpose()?;
     let predictor = load(flags);
@@ -78,7 +81,8 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
     };
     let predictor = predictor.and_then(|predictor| hearing(predictor, &words)).map_err(failed)?;
     predictor.check().map_err(failed)?;
-    Ok(Run { predictor, span, words, report, loading: Seconds(started.elapsed().as_secs_f64()) })
+    let decoder = flags.decode;
+    Ok(Run { predictor, span, words, decoder, report, loading: Seconds(started.elapsed().as_secs_f64()) })
 }
 
 /// The bundle's networks, with the fusion model that is named or its own.
@@ -198,7 +202,7 @@ impl Run {
         progress: &Progress,
     ) -> Result<(Prediction, Option<Exhibit>), Failed> {
         let (words, missing) = self.words_of(media)?;
-        let request = Request { media: media.into(), span: self.span, words };
+        let request = Request { media: media.into(), span: self.span, words, decoder: self.decoder };
         let (mut prediction, exhibit) = if self.report.is_some() {
             let pictures = (PICTURES.1 / count).clamp(2, PICTURES.0);
             let (prediction, exhibit) =

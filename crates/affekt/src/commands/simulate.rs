@@ -202,7 +202,7 @@ impl<'f> Job<'f> {
         let beginning = Beginning {
             bundle: self.simulator.bundle(),
             networks: self.simulator.networks(),
-            device: self.simulator.device(),
+            devices: self.simulator.devices(),
             specs: plan.stores.iter().map(|store| store.spec().clone()).collect(),
             held: &[plan.held],
             tasks: plan.tasks.len(),
@@ -214,10 +214,10 @@ impl<'f> Job<'f> {
     }
 
     fn work(&self, plan: &Plan, settings: &Settings, global: &Global) -> Result<Outcome, Refusal> {
-        let encoder = self.simulator.load().map_err(refusal)?;
+        let encoders = self.simulator.load().map_err(refusal)?;
         let stop = interruptible().map_err(refusal)?;
         let progress = Progress::new(global);
-        let outcome = self.simulator.run(plan, &encoder, settings, &stop, &progress);
+        let outcome = self.simulator.run(plan, &encoders, settings, &stop, &progress);
         progress.clear();
         outcome.map_err(refusal)
     }
@@ -232,6 +232,7 @@ impl<'f> Job<'f> {
             "cache": flags.cache,
             "speech": plan.speech.spec().folder(),
             "models": flags.models,
+            "device": flags.device,
             "mode": recipe.mode.name(),
             "layers": recipe.layers,
             "prompt": recipe.prompt.text(),

@@ -7,7 +7,7 @@ use affekt::Extractor;
 use affekt_core::FeatureKind;
 use affekt_pipelines::dataset::{Manifest, Row};
 use affekt_pipelines::extract::Settings;
-use affekt_pipelines::isolate;
+use affekt_pipelines::{device, isolate};
 use affekt_report::run::Ending;
 use candle_core::Device;
 use serde_json::json;
@@ -29,11 +29,11 @@ pub fn hear(
     let extractor = extractor.map_err(refusal)?;
     let manifest = Manifest::of(rows.to_vec());
     let plan = extractor.plan(&manifest, &flags.cache, flags.retry_failed).map_err(refusal)?;
-    let settings = settings(flags, extractor.device());
+    let settings = settings(flags, extractor.devices());
     let beginning = Beginning {
         bundle: extractor.bundle(),
         networks: extractor.networks(),
-        device: extractor.device(),
+        devices: extractor.devices(),
         specs: extractor.specs().map_err(refusal)?,
         held: &plan.held,
         tasks: plan.tasks().count(),
@@ -50,6 +50,7 @@ pub fn hear(
             "retry_failed": flags.retry_failed,
             "workers": settings.isolation.workers,
             "batch": settings.batch,
+            "device": flags.device,
             "commit_every": settings.commit_every,
         }),
     };
@@ -58,12 +59,12 @@ pub fn hear(
     Ok(run.go(global, || extract::work(&extractor, &plan, &settings, global)))
 }
 
-fn settings(flags: &cli::Simulate, device: &Device) -> Settings {
-    let default = isolate::Settings::default();
-    let workers = flags.workers.map_or(default.workers, usize::from);
+fn settings(flags: &cli::Simulate, devices: &[Device]) -> Settings {
+    let workers = flags.workers.map_or_else(|| device::decoders(devices), usize::from);
     Settings {
-        isolation: isolate::Settings { workers, ..default },
-        batch: cli::batch(None, device),
+        isolation: isolate::Settings { workers, ..isolate::Settings::default() },
+        batch: None,
+        decoder: affekt_media::Decoder::Cpu,
         generation: flags.generating.budget(),
         commit_every: flags.commit_every as usize,
         max_failures: flags.max_failures,

@@ -46,6 +46,14 @@ impl Batch {
         match event {
             Event::Standing(standing) => self.stand(standing),
             Event::Committed { .. } | Event::Warned { .. } => vec![Told::Data],
+            Event::Shrunk { device, stage, unit, first, last } => {
+                let line = format!(
+                    "warning: the memory of {device} does not hold a batch of {}: {last} {unit} at once from here on, \
+                     {first} before",
+                    stage.name()
+                );
+                vec![Told::Data, Told::Log(line.clone()), Told::Above(line)]
+            }
             Event::Failed { clip, features, stage, reason } => {
                 let features: Vec<&str> = features.iter().copied().map(FeatureKind::name).collect();
                 let (features, stage) = (features.join(", "), stage.name());

@@ -10,7 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use clap::ValueEnum;
 use serde::de::DeserializeOwned;
 
-use crate::cli::{self, Dtype, Network, Special};
+use crate::cli::{self, Network, Special};
 
 /// Output tensors by name.
 pub type Outputs = HashMap<String, Tensor>;
@@ -52,11 +52,7 @@ impl<'f> Job<'f> {
     pub fn open(flags: &'f cli::Run) -> Result<Self, Error> {
         refuse_foreign(flags)?;
         let device = device::named(&flags.device)?;
-        let dtype = match flags.dtype {
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::Bf16 => DType::BF16,
-        };
+        let dtype = flags.dtype.candle();
         let weights = Weights::open(flags)?;
         let input = TensorFile::open(&flags.input, &device)?;
         Ok(Self { flags, weights, input, device, dtype })

@@ -188,8 +188,8 @@ void run_block(Block& block) {
 
 }  // namespace
 
-Kernel::Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments)
-    : name(name), call(call), pointers(pointers), arguments(arguments), next(first_kernel) {
+Kernel::Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments, const unsigned* sizes)
+    : name(name), call(call), pointers(pointers), arguments(arguments), sizes(sizes), next(first_kernel) {
   first_kernel = this;
 }
 

@@ -60,18 +60,25 @@ struct Kernel {
   /// Which arguments are addresses: bit by bit.
   uint64_t pointers;
   unsigned arguments;
+  /// Bytes of each argument.
+  const unsigned* sizes;
   Kernel* next;
   template <class... P>
   Kernel(const char* name, void (*call)(void**), void (*)(P...))
-      : Kernel(name, call, mask<P...>(), unsigned(sizeof...(P))) {}
+      : Kernel(name, call, mask<P...>(), unsigned(sizeof...(P)), bytes<P...>()) {}
 
  private:
-  Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments);
+  Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments, const unsigned* sizes);
   template <class... P>
   static constexpr uint64_t mask() {
     uint64_t bits = 0, bit = 1;
     ((bits |= std::is_pointer_v<P> ? bit : 0, bit <<= 1), ...);
     return bits;
+  }
+  template <class... P>
+  static const unsigned* bytes() {
+    static constexpr unsigned sizes[] = {unsigned(sizeof(P))..., 0};
+    return sizes;
   }
 };
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use affekt_core::{ClipId, FeatureKind, Stage};
 
-use super::{Counts, Ending, Failed, Generation, RunRecord, Warned};
+use super::{Batches, Counts, Device, Ending, Failed, Generation, RunRecord, Warned};
 use crate::duration::duration;
 use crate::table::on_one_line;
 
@@ -49,6 +49,16 @@ fn write_summary(out: &mut String, record: &RunRecord, path: &Path) -> std::fmt:
     let facts: Vec<String> = [limit, padding, memory].into_iter().flatten().collect();
     if !facts.is_empty() {
         writeln!(out, "  run         {}", facts.join(", "))?;
+    }
+    for Device { name, busy, waited, batches, .. } in &record.devices {
+        let (busy, waited) = (100.0 * busy, 100.0 * waited);
+        write!(out, "  device      {name}: busy {busy:.0}%, waited for clips {waited:.0}%")?;
+        for Batches { stage, unit, first, last } in
+            batches.iter().filter(|batches| batches.last < batches.first)
+        {
+            write!(out, ", {} short of memory: {last} {unit} at once in place of {first}", stage.name())?;
+        }
+        writeln!(out)?;
     }
     if let Some(Generation { mean_in_flight, most_in_flight, peak_cache_bytes, .. }) = record.generation {
         let cache = peak_cache_bytes as f64 / 1e6;

@@ -32,6 +32,7 @@ fn record() -> RunRecord {
         ended_by: Ending::Finished,
         host: Host { name: Some("node-7".into()), os: "linux".into(), cpus: 2, memory_bytes: Some(1 << 33) },
         device: "cpu".into(),
+        tf32: false,
         config: json!({ "dataset": "mosei", "shard": null }),
         bundle: Bundle { name: "tiny".into(), files: [("wavlm".into(), Digest::of(b"weights"))].into() },
         specs: vec![spec.into()],
@@ -42,6 +43,16 @@ fn record() -> RunRecord {
         .into(),
         clips: Clips { total: 512, done: 512, failed: 3 },
         stages: [(Stage::Faces, work), (Stage::Decode, work)].into(),
+        devices: vec![Device::new(
+            "cpu".into(),
+            Seconds(93.0),
+            Seconds(5.0),
+            vec![
+                Batches { stage: Stage::Audio, unit: "samples", first: 320_000, last: 320_000 },
+                Batches { stage: Stage::Video, unit: "faces", first: 256, last: 128 },
+            ],
+            Seconds(100.0),
+        )],
         limit: Some(Stage::Faces),
         padding_waste: Some(0.0814),
         generation: Some(Generation {
@@ -73,8 +84,8 @@ fn record() -> RunRecord {
 fn the_json_form_is_the_contract() {
     let json = serde_json::to_value(record()).unwrap();
     let names: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
-    let expected = "affekt command started ended ended_by host device config bundle specs counts clips stages limit \
-                    padding_waste generation peak_memory_bytes seconds failures warnings message";
+    let expected = "affekt command started ended ended_by host device tf32 config bundle specs counts clips stages \
+                    devices limit padding_waste generation peak_memory_bytes seconds failures warnings message";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
     assert_eq!(json["ended_by"], "finished");
     assert_eq!(json["counts"]["audio"], json!({ "done": 507, "absent": 2, "failed": 3, "skipped": 1024 }));
@@ -161,6 +172,7 @@ fn people_see_features_reasons_and_speed() {
 
   clips       512 of 512 through, 3 failed; 1 min 40 s, 5.12 clips/s, 10.0 times real time
   run         limited by faces, padding 8.1%, peak memory 1300 MB beside the workers'
+  device      cpu: busy 93%, waited for clips 5%, video short of memory: 128 faces at once in place of 256
   generation  15.5 clips in flight, 16 at most, cache 812 MB
   record      runs/r.json
 ";

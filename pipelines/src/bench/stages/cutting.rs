@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use affekt_core::{Reporter, Span, Stage};
-use affekt_media::{Want, stream_spans};
+use affekt_media::{Decoder, Want, stream_spans};
 
 use super::{Cutting, Material, Means, Measured, Stages, begin};
 use crate::bench::clock::Spent;
@@ -52,7 +52,7 @@ fn row(stage: Stage, workers: usize, clips: &Clips, spent: Spent) -> Measured {
 
 /// Decodes the clips in this process, by one thread, one pass over each recording, and looks at nothing.
 fn decode(clips: &Clips, means: &Means<'_>) -> Result<(), Error> {
-    let want = Want { audio: means.hears(), video: means.looks() };
+    let want = Want { audio: means.hears(), video: means.looks(), by: Decoder::Cpu };
     clips.recordings.iter().try_for_each(|(media, rows)| {
         let spans: Vec<Span> = rows.iter().map(|row| clips.rows[*row].span).collect();
         Ok(stream_spans(media, &spans, want, 1, |_| ControlFlow::Continue(()))?)
@@ -142,6 +142,7 @@ fn cut(
         unwanted: BTreeSet::new(),
         sound: means.hears(),
         faces: means.looks().then(|| means.detector.clone()),
+        decoder: Decoder::Cpu,
     };
     let mut left = rows.len();
     let lock = || passed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

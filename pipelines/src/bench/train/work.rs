@@ -31,7 +31,7 @@ pub struct Size {
 
 impl Size {
     /// Kind, rows a clip and width of each feature.
-    pub(super) fn features(self) -> [(FeatureKind, usize, usize); 4] {
+    pub(in crate::bench) fn features(self) -> [(FeatureKind, usize, usize); 4] {
         let [frame, token] = WIDTHS;
         [
             (FeatureKind::Audio, self.audio, frame),
@@ -41,7 +41,7 @@ impl Size {
         ]
     }
 
-    pub(super) fn widths(self) -> BTreeMap<FeatureKind, usize> {
+    pub(in crate::bench) fn widths(self) -> BTreeMap<FeatureKind, usize> {
         self.features().into_iter().map(|(kind, _, width)| (kind, width)).collect()
     }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use affekt::Error;
 use affekt_core::{FeatureSpec, Seconds};
 use affekt_pipelines::batch::ledger::{Reading, Scope};
-use affekt_pipelines::batch::{Effort, End, Generated, Outcome, Tally};
+use affekt_pipelines::batch::occupancy::{Batches, Occupied};
+use affekt_pipelines::batch::{Effort, End, Generated, Outcome, Padding, Tally};
 use affekt_pipelines::device;
-use affekt_report::run::{Bundle, Clips, Counts, Ending, Generation, RunRecord, Times, Work};
+use affekt_report::run::{self, Bundle, Clips, Counts, Ending, Generation, RunRecord, Times, Work};
 use candle_core::Device;
 use time::OffsetDateTime;
 
@@ -20,7 +21,7 @@ pub struct Beginning<'a> {
     /// Those of them that take part, by name.
     pub networks: Vec<&'a str>,
     /// Where they run.
-    pub device: &'a Device,
+    pub devices: &'a [Device],
     /// What is made.
     pub specs: Vec<FeatureSpec>,
     /// What the cache holds of each already.
@@ -33,7 +34,7 @@ pub struct Beginning<'a> {
 
 /// The record at the start.
 pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
-    let Beginning { bundle, networks, device, specs, held, tasks, config } = beginning;
+    let Beginning { bundle, networks, devices, specs, held, tasks, config } = beginning;
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
     let held = held.iter().zip(&specs);
@@ -45,13 +46,15 @@ pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
         ended: None,
         ended_by: Ending::Running,
         host: host::host(),
-        device: device::name(device),
+        device: device::names(devices),
+        tf32: device::allows_tf32(),
         config,
         bundle: Bundle { name: bundle.name().into(), files },
         counts: held.collect(),
         specs: specs.into_iter().map(Into::into).collect(),
         clips: Clips { total: tasks, ..Clips::default() },
         stages: BTreeMap::new(),
+        devices: Vec::new(),
         limit: None,
         padding_waste: None,
         generation: None,
@@ -65,8 +68,8 @@ pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
 
 /// Puts down what came of the run over `scope`.
 pub fn end(record: &mut RunRecord, outcome: Outcome, scope: Scope) {
-    let Outcome { end, counts, made, failed, warned, stages, effort, limit, .. } = outcome;
-    let Effort { padding_waste, generated } = effort;
+    let Outcome { end, counts, made, failed, warned, stages, effort, devices, limit, elapsed } = outcome;
+    let Effort { padding, generated } = effort;
     for (kind, made) in made {
         let counts = record.counts.entry(kind).or_default();
         (counts.done, counts.absent, counts.failed) = (made.done, made.absent, made.failed);
@@ -81,7 +84,8 @@ pub fn end(record: &mut RunRecord, outcome: Outcome, scope: Scope) {
     record.stages = stages.into_iter().map(|(stage, read)| (stage, work(read))).collect();
     record.warnings = warned;
     record.limit = limit;
-    record.padding_waste = padding_waste;
+    record.devices = devices.into_iter().map(|device| occupied(device, elapsed)).collect();
+    record.padding_waste = padding.map(Padding::waste);
     record.generation = generated.map(generation);
     record.seconds.media = counts.media;
     record.failures = failed;
@@ -108,6 +112,14 @@ pub fn end(record: &mut RunRecord, outcome: Outcome, scope: Scope) {
             (Ending::Failed, Some(message))
         }
     };
+}
+
+fn occupied(device: Occupied, elapsed: Seconds) -> run::Device {
+    let Occupied { name, busy, waited, batches } = device;
+    let batches = batches.into_iter();
+    let batches =
+        batches.map(|Batches { stage, unit, first, last }| run::Batches { stage, unit, first, last });
+    run::Device::new(name, busy, waited, batches.collect(), elapsed)
 }
 
 fn generation(tally: Generated) -> Generation {

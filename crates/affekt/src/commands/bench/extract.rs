@@ -10,6 +10,7 @@ use affekt_core::{Explain, FeatureKind, FeatureSpec};
 use affekt_pipelines::bench::{Clips, Error, Machine, Report, Tree, stages, whole};
 use affekt_pipelines::cut::Detector;
 use affekt_pipelines::dataset::{Manifest, Source};
+use affekt_pipelines::extract::encode::sizes::Sizes;
 use affekt_pipelines::finder::Finder;
 use affekt_pipelines::isolate::{Pool, Program};
 use affekt_pipelines::networks::Encoders;
@@ -52,7 +53,7 @@ struct Parts {
     specs: Vec<FeatureSpec>,
     detector: Detector,
     program: Program,
-    batch: usize,
+    batch: Option<usize>,
 }
 
 impl Parts {
@@ -96,7 +97,7 @@ fn parts(flags: &cli::BenchExtract) -> Result<Parts, PipelineError> {
     };
     let specs = specs(&bundle, &recipes, &making.kinds(), &finder.words(), making.store.name())?;
     let program = worker::program().map_err(PipelineError::from)?;
-    let (batch, detector) = (making.batch(&device), finder.order());
+    let (batch, detector) = (making.batch(), finder.order());
     Ok(Parts { bundle, recipes, device, specs, detector, program, batch })
 }
 
@@ -134,8 +135,8 @@ fn stages_alone(
         specs: &parts.specs,
         detector: &parts.detector,
         program: &parts.program,
-        workers: flags.making.workers(),
-        batch: parts.batch,
+        workers: flags.making.workers(std::slice::from_ref(&parts.device)),
+        batch: Sizes::of(&encoders, parts.batch)?.voices,
         cache: &folder.join("stages"),
     };
     stages::measure(clips, &means, progress)
@@ -151,11 +152,13 @@ fn command(flags: &cli::BenchExtract, parts: &Parts) -> Program {
         ("--models", making.models.clone()),
         ("--device", making.device.clone()),
         ("--store", making.store.name().to_owned()),
-        ("--workers", making.workers().to_string()),
-        ("--batch", parts.batch.to_string()),
+        ("--workers", making.workers(std::slice::from_ref(&parts.device)).to_string()),
     ];
     for (flag, value) in texts {
         arguments.extend([flag.into(), value.into()]);
+    }
+    if let Some(batch) = parts.batch {
+        arguments.extend(["--batch".into(), batch.to_string().into()]);
     }
     if let Some((weights, _)) = making.detector.yunet() {
         arguments.extend(["--yunet".into(), weights.into()]);

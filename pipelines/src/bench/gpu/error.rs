@@ -1,0 +1,45 @@
+//! Why a stage could not be measured.
+
+use affekt_core::{ErrorKind, Explain};
+
+/// Errors of the measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Of the stages.
+    #[error(transparent)]
+    Flow(Box<crate::Error>),
+    /// Of a step of training.
+    #[error(transparent)]
+    Step(#[from] super::super::train::Error),
+    /// Of the method under training.
+    #[error(transparent)]
+    Method(#[from] affekt_train::Error),
+}
+
+// Everything that a flow's error can be made of.
+impl<E> From<E> for Error
+where
+    crate::Error: From<E>,
+{
+    fn from(error: E) -> Self {
+        Self::Flow(Box::new(error.into()))
+    }
+}
+
+impl Explain for Error {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Flow(error) => error.kind(),
+            Self::Step(error) => error.kind(),
+            Self::Method(error) => error.kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Flow(error) => error.hint(),
+            Self::Step(error) => error.hint(),
+            Self::Method(error) => error.hint(),
+        }
+    }
+}
