@@ -1,6 +1,7 @@
 //! Multi-head self-attention with a gated relative position bias (Chen et al. 2022, section 3.1).
 
 use affekt_nn::gated_attention::{Gate, PositionBias, gated_attention};
+use affekt_nn::lengths::Lengths;
 use affekt_nn::linear::Linear;
 use candle_core::{Module, Result, Tensor};
 use candle_nn::VarBuilder;
@@ -12,7 +13,7 @@ pub(crate) struct Context {
     /// By relative position, before the gate.
     pub bias: PositionBias,
     /// Valid frames of each clip, where some are padding.
-    pub frames: Option<Vec<usize>>,
+    pub frames: Option<Lengths>,
 }
 
 pub(crate) struct Attention {
@@ -42,9 +43,9 @@ impl Attention {
 
     /// attention(x) + residual: (b, t, hidden), (b, t, hidden) -> (b, t, hidden)
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor, context: &Context) -> Result<Tensor> {
-        let qkv = self.input.forward(x)?; // (b, t, 3 hidden)
+        let (qkv, bias) = self.input.forward_apart(x)?; // (b, t, 3 hidden)
         let gates = self.gate.forward(x)?; // (b, t, h)
-        let mixed = gated_attention(&qkv, &gates, &context.bias, context.frames.as_deref())?; // (b, t, hidden)
+        let mixed = gated_attention(&qkv, bias, &gates, &context.bias, context.frames.as_ref())?; // (b, t, hidden)
         self.output.forward_add(&mixed, residual)
     }
 }
