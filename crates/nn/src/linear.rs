@@ -169,9 +169,10 @@ impl Linear {
         };
         let (_, outputs) = weight.dims2()?;
         let mut shape = x.dims().to_vec();
-        let rows = x.elem_count() / x.dim(D::Minus1)?.max(1);
+        let width = x.dim(D::Minus1)?;
+        let rows = x.elem_count() / width.max(1);
         // One product for all rows of a batch.
-        let y = x.reshape((rows, ()))?.matmul(weight)?; // (rows, outputs)
+        let y = x.reshape((rows, width))?.matmul(weight)?; // (rows, outputs)
         let y = match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,

@@ -3,7 +3,7 @@
 use affekt_nn::gated_attention::{Gate, PositionBias, gated_attention};
 use affekt_nn::lengths::Lengths;
 use affekt_nn::linear::Linear;
-use candle_core::{Module, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::config::Config;

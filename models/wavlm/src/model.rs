@@ -66,6 +66,9 @@ impl WavLm {
     /// what candle reports.
     pub fn forward(&self, waveform: &Tensor, lengths: Option<&[usize]>) -> Result<Vec<Tensor>> {
         let lengths = lengths::resolve(waveform, lengths)?;
+        if lengths.is_empty() {
+            bail!("a batch without a clip");
+        }
         let frames: Vec<usize> = lengths.iter().map(|&samples| self.frames(samples)).collect();
         if let Some(at) = frames.iter().position(|&frames| frames == 0) {
             bail!("clip {at} of the batch has {} samples, too few for a single frame", lengths[at]);

@@ -114,8 +114,8 @@ impl Product {
 /// How matrices are read.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(
-    not(any(feature = "cuda", feature = "emulator")),
-    expect(dead_code, reason = "without either feature no product is ever launched")
+    not(feature = "cuda"),
+    expect(dead_code, reason = "only cuBLAS asks for a step beside those of `of`")
 )]
 struct Lead<'t> {
     of: Matrices<'t>,
