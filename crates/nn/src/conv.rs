@@ -19,9 +19,9 @@ use crate::maps::{Filled, filled};
 use crate::norm::LayerNorm;
 use crate::product::{Matrix, Rows, multiply, product_by_rows};
 
-/// Outputs that share a row of a grouped convolution's product on a card: the frames that they see are copied (8 + kernel -
-/// 1) / 8 times, where a row for each output would copy them `kernel` times. The price is as many products with zeros,
-/// (8 + kernel - 1) / kernel of the work: 1.05 for 128 taps.
+/// Outputs that share a row of a grouped convolution's product on a card. The frames that they see are copied: all frames
+/// (8 + kernel - 1) / 8 times, where a row for each output would copy them `kernel` times. The price are products with
+/// zeros: the work is that of 8 + kernel - 1 taps, 1.05 times as much for 128.
 const PER_ROW: usize = 8;
 
 /// Outputs of one tile: with 512 channels they take half of a common second-level cache.

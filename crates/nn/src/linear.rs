@@ -10,6 +10,7 @@ use candle_nn::VarBuilder;
 use crate::cpu::{Numbers, takes};
 use crate::gelu::{gelu, gelu_erf};
 use crate::kernels;
+use crate::norm::LayerNorm;
 use crate::panels::Panels;
 use crate::product::{Matrix, Rows, product};
 
@@ -110,6 +111,24 @@ impl Linear {
         })
     }
 
+    /// `x W' + b + residual`, and its norm: (.., inputs), (.., outputs) -> twice (.., outputs)
+    pub fn forward_add_norm(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        norm: &LayerNorm,
+    ) -> Result<(Tensor, Tensor)> {
+        if self.runs_on_card(x) {
+            let sum = self.product_on_card(x)?;
+            if let Some(normed) = norm.add_on_card(&sum, self.bias.as_ref(), residual)? {
+                return Ok((sum, normed));
+            }
+        }
+        let sum = self.forward_add(x, residual)?;
+        let normed = norm.forward(&sum)?;
+        Ok((sum, normed))
+    }
+
     /// x W' + b in two parts whose sum it is, the second of them (outputs): on a card the kernel that reads the product
     /// next adds the bias on its way. Elsewhere the first part is all of it.
     pub fn forward_apart(&self, x: &Tensor) -> Result<(Tensor, Option<&Tensor>)> {
@@ -204,6 +223,8 @@ impl Module for Linear {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use affekt_testkit::assert_close;
     use candle_core::DType;
@@ -268,9 +289,19 @@ mod tests {
                     let linear = Linear::new(&cast(&weight), Some(cast(&bias))).unwrap();
                     let turned = Linear::turned(cast(&weight).t().unwrap());
                     let (x, residual) = (cast(&x), cast(&residual));
-                    let (apart, bias) = linear.forward_apart(&x).unwrap();
-                    let apart = bias.map_or(apart.clone(), |bias| apart.broadcast_add(bias).unwrap());
+                    let (apart, shift) = linear.forward_apart(&x).unwrap();
+                    let apart = shift.map_or(apart.clone(), |bias| apart.broadcast_add(bias).unwrap());
                     let (gelu, sum) = (linear.forward_gelu(&x), linear.forward_add(&x, &residual));
+                    let named = HashMap::from(["weight", "bias"].map(|name| (name.to_owned(), cast(&bias))));
+                    let vb = VarBuilder::from_tensors(named, dtype, &candle_core::Device::Cpu);
+                    let norm = LayerNorm::load(&vb, outputs, 1e-5).unwrap();
+                    let (again, normed) = linear.forward_add_norm(&x, &residual, &norm).unwrap();
+                    let plain = norm.forward(&again).unwrap();
+                    if rows > 0 {
+                        let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();
+                        assert_close("the same norm", &wide(&normed), &wide(&plain), 1e-6);
+                        assert_close("the same sum", &wide(&again), &wide(sum.as_ref().unwrap()), 1e-6);
+                    }
                     [
                         apart,
                         linear.forward(&x).unwrap(),

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
 use crate::gelu::{gelu, gelu_erf};
-use crate::kernels::{self, Arg, Grid};
+use crate::kernels::{self, Arg, Grid, Kernel as CardKernel};
 use crate::maps::{Filled, filled};
 
 /// Numbers side by side in a vector loop: sums of several lanes do not wait for each other, and lose fewer digits.
@@ -82,8 +82,7 @@ impl LayerNorm {
 
     fn write_on_card(&self, x: &Tensor, y: &Tensor, then_gelu: bool) -> Result<()> {
         let (weight, bias, eps) = self.parameters(x)?;
-        let width = weight.elem_count();
-        let rows = x.elem_count() / width;
+        let (rows, width) = (x.elem_count() / weight.elem_count(), weight.elem_count());
         let args = [
             Arg::Tensor(x),
             Arg::Tensor(&weight),
@@ -95,14 +94,46 @@ impl LayerNorm {
             Arg::U32(then_gelu.into()),
             Arg::U32(kernels::lanes(width, &[x, &weight, &bias, y]) as u32),
         ];
+        let kernel = CardKernel { file: "norm", name: "layer_norm" };
         // SAFETY: a warp a row, eight a block; each reads `width` numbers of a row before it writes them.
-        unsafe {
-            kernels::Kernel { file: "norm", name: "layer_norm" }.run(
-                x.dtype(),
-                Grid::rows(rows.div_ceil(8), 256),
-                &args,
-            )
+        unsafe { kernel.run(x.dtype(), Grid::rows(rows.div_ceil(8), 256), &args) }
+    }
+
+    /// The sum `y + shift + residual`, in place of `y`, which nobody else holds, and its norm; `None` where the kernel for
+    /// cards does not take them. `shift` is (width), the others (.., width).
+    pub(crate) fn add_on_card(
+        &self,
+        y: &Tensor,
+        shift: Option<&Tensor>,
+        residual: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        let width = self.weight.elem_count();
+        let fits = residual.dims() == y.dims() && shift.is_none_or(|shift| shift.dims() == [width]);
+        if !self.runs_on_card(y) || !fits {
+            return Ok(None);
         }
+        let (weight, bias, eps) = self.parameters(y)?;
+        let (residual, rows) = (residual.contiguous()?, y.elem_count() / width);
+        let normed = kernels::output(y.shape(), y.dtype(), y.device())?;
+        let tensors = [Some(y), shift, Some(&residual), Some(&weight), Some(&bias), Some(&normed)];
+        let tensors: Vec<&Tensor> = tensors.into_iter().flatten().collect();
+        kernels::of_type(y.dtype(), &tensors)?;
+        let args = [
+            Arg::Tensor(y),
+            shift.into(),
+            Arg::Tensor(&residual),
+            Arg::Tensor(&weight),
+            Arg::Tensor(&bias),
+            Arg::Tensor(&normed),
+            Arg::U32(rows as u32),
+            Arg::U32(width as u32),
+            Arg::F32(eps),
+            Arg::U32(kernels::lanes(width, &tensors) as u32),
+        ];
+        let kernel = CardKernel { file: "norm", name: "add_layer_norm" };
+        // SAFETY: as above; all have `width` numbers, or as many in every row.
+        unsafe { kernel.run(y.dtype(), Grid::rows(rows.div_ceil(8), 256), &args)? };
+        Ok(Some(normed))
     }
 
     /// The norm of every row, and `then` of every number.

@@ -3,6 +3,7 @@
 use affekt_nn::gated_attention::{Gate, PositionBias, gated_attention};
 use affekt_nn::lengths::Lengths;
 use affekt_nn::linear::Linear;
+use affekt_nn::norm::LayerNorm;
 use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -41,12 +42,18 @@ impl Attention {
         })
     }
 
-    /// attention(x) + residual: (b, t, hidden), (b, t, hidden) -> (b, t, hidden)
-    pub fn forward_add(&self, x: &Tensor, residual: &Tensor, context: &Context) -> Result<Tensor> {
+    /// attention(x) + residual, and its norm: (b, t, hidden), (b, t, hidden) -> twice (b, t, hidden)
+    pub fn forward_add_norm(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        norm: &LayerNorm,
+        context: &Context,
+    ) -> Result<(Tensor, Tensor)> {
         let (qkv, bias) = self.input.forward_apart(x)?; // (b, t, 3 hidden)
         let gates = self.gate.forward(x)?; // (b, t, h)
         let mixed = gated_attention(&qkv, bias, &gates, &context.bias, context.frames.as_ref())?; // (b, t, hidden)
-        self.output.forward_add(&mixed, residual)
+        self.output.forward_add_norm(&mixed, residual, norm)
     }
 }
 

@@ -124,7 +124,7 @@ impl FrameNorm {
     /// (b, t, c) -> (b, t, c)
     fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
         // In f64: sums over thousands of frames lose digits in f32, and the norm magnifies the loss.
-        let valid = Lengths::new(lengths, x.device())?.mask(x.dim(1)?, x.device())?.to_dtype(DType::F64)?; // (b, t)
+        let valid = Lengths::new(lengths, x.device()).mask(x.dim(1)?)?.to_dtype(DType::F64)?; // (b, t)
         let share = valid.broadcast_div(&valid.sum_keepdim(1)?)?.unsqueeze(1)?; // (b, 1, t)
         let mean = |x: &Tensor| share.matmul(&x.to_dtype(DType::F64)?); // (b, t, c) -> (b, 1, c)
         let centred = x.broadcast_sub(&mean(x)?.to_dtype(x.dtype())?)?; // (b, t, c)

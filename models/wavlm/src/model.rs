@@ -73,8 +73,8 @@ impl WavLm {
         if let Some(at) = frames.iter().position(|&frames| frames == 0) {
             bail!("clip {at} of the batch has {} samples, too few for a single frame", lengths[at]);
         }
-        let waveform = Lengths::new(&lengths, waveform.device())?.silence(waveform)?;
-        let frames = Lengths::new(&frames, waveform.device())?;
+        let waveform = Lengths::new(&lengths, waveform.device()).silence(waveform)?;
+        let frames = Lengths::new(&frames, waveform.device());
         gated(
             "wavlm",
             |gate| self.states(&waveform, &lengths, &frames, gate),

@@ -45,7 +45,7 @@ pub(super) fn attend(
     let this = Attention {
         gates: gates.to_dtype(DType::F32)?.contiguous()?,
         bias,
-        frames: frames.map(|frames| frames.on_card(batch)).transpose()?,
+        frames: frames.map(Lengths::on_card).transpose()?,
         batch,
         length,
         padded: length.next_multiple_of(ROW),

@@ -85,10 +85,9 @@ impl Gate {
             Arg::U32(head as u32),
             Arg::U32(lanes as u32),
         ];
+        let (kernel, grid) = (Kernel { file: "gated_attention", name: "gate" }, Grid::each(count * 8));
         // SAFETY: eight threads a gate, which read the numbers of one head and write one number.
-        unsafe {
-            Kernel { file: "gated_attention", name: "gate" }.run(x.dtype(), Grid::each(count * 8), &args)?
-        };
+        unsafe { kernel.run(x.dtype(), grid, &args)? };
         Ok(gates)
     }
 
