@@ -101,5 +101,21 @@ __device__ __forceinline__ float block_reduce(float x) {
   return x;
 }
 
-// Exact GELU.
-__device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
+// GELU in its exact form, x Phi(x), as `gelu` of the crate computes it: a polynomial for the tail of Phi, about 17
+// instructions where erff takes 30, so that a pass over memory that applies it stays bound by the memory. NaN is kept.
+__device__ __forceinline__ float gelu(float x) {
+  float z = fabsf(x);
+  z = z > 13.2f ? 13.2f : z;
+  const float t = __fdividef(1.0f, 1.0f + 0.35f * z);
+  float tail = -0.029108994f;
+  tail = tail * t + 0.14378852f;
+  tail = tail * t - 0.25532785f;
+  tail = tail * t + 0.15872261f;
+  tail = tail * t - 0.02279113f;
+  tail = tail * t + 0.105369344f;
+  tail = tail * t + 0.11986905f;
+  tail = tail * t + 0.13985671f;
+  tail = tail * t + 0.1396217f;
+  const float below = x < 0.0f ? 0.0f : x;
+  return below - z * (tail * t * __expf(-0.5f * z * z));
+}

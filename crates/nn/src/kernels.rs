@@ -7,6 +7,7 @@
 mod card;
 #[cfg(feature = "emulator")]
 mod emulator;
+pub(crate) mod product;
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
@@ -27,8 +28,12 @@ pub(crate) const fn emulating() -> bool {
 /// Whether our kernels take `x`: f32, f16 or bf16 on a card. Otherwise layers have kernels for the CPU, or are composed of
 /// candle's operations.
 pub(crate) fn take(x: &Tensor) -> bool {
-    let built = cfg!(feature = "cuda") && x.device().is_cuda() || emulating();
-    built && matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16)
+    run_on(x.device()) && matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16)
+}
+
+/// Whether our kernels run on `device`: a card, or what stands in for one.
+pub(crate) fn run_on(device: &Device) -> bool {
+    cfg!(feature = "cuda") && device.is_cuda() || emulating()
 }
 
 /// Memory for a kernel to write, all of it.
@@ -174,5 +179,21 @@ impl Grid {
             bail!("no card takes a grid of {:?} blocks of {} threads", self.blocks, self.threads);
         }
         Ok(Some(self.blocks.map(|count| count as u32)))
+    }
+}
+
+/// How many numbers of rows of `width` a kernel can read and write at once: those of 16 bytes where every row of every
+/// tensor starts at a multiple of them, else 1.
+pub(crate) fn lanes(width: usize, tensors: &[&Tensor]) -> usize {
+    let lanes = 16 / tensors.first().map_or(16, |x| x.dtype().size_in_bytes());
+    let aligned = |x: &&Tensor| x.layout().start_offset().is_multiple_of(lanes);
+    if width.is_multiple_of(lanes) && tensors.iter().all(aligned) { lanes } else { 1 }
+}
+
+/// Checks that all `tensors` are of the type that a kernel is launched in: it would read beyond those of narrower ones.
+pub(crate) fn of_type(dtype: DType, tensors: &[&Tensor]) -> Result<()> {
+    match tensors.iter().find(|x| x.dtype() != dtype) {
+        Some(other) => bail!("a kernel for {dtype:?} got {:?} {:?}", other.dtype(), other.dims()),
+        None => Ok(()),
     }
 }

@@ -11,6 +11,7 @@
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
 //! | `kernels` | our kernels for NVIDIA cards (`cuda/*.cu`), and how they are launched |
+//! | [`lengths`] | [`Lengths`](lengths::Lengths): the valid part of each sequence of a padded batch |
 //! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
 //! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, in slots that texts share, and attention over them |
 //! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
@@ -36,6 +37,7 @@ pub mod gated_attention;
 pub mod gelu;
 mod kernels;
 pub mod kv_cache;
+pub mod lengths;
 pub mod linear;
 pub mod maps;
 pub mod masked_softmax;

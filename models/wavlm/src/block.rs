@@ -27,6 +27,11 @@ impl Mlp {
         let x = self.up.forward_gelu(x)?; // (b, t, intermediate)
         self.down.forward_add(&x, residual)
     }
+
+    /// mlp(x) + x, and its norm: (b, t, hidden) -> twice (b, t, hidden)
+    fn forward_add_norm(&self, x: &Tensor, norm: &LayerNorm) -> Result<(Tensor, Tensor)> {
+        self.down.forward_add_norm(&self.up.forward_gelu(x)?, x, norm)
+    }
 }
 
 pub(crate) struct Block {
@@ -57,15 +62,17 @@ impl Block {
         let name = |part: &'static str| move || format!("{}.{part}", self.name);
         if self.pre_norm {
             let normed = gate.pass(name("layer_norm"), self.attention_norm.forward(x)?)?;
-            let mixed = self.attention.forward_add(&normed, x, context)?;
-            let x = gate.pass(name("attention"), mixed)?;
-            let normed = gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)?;
+            let (x, normed) = self.attention.forward_add_norm(&normed, x, &self.mlp_norm, context)?;
+            gate.check(name("attention"), &x)?;
+            let normed = gate.pass(name("final_layer_norm"), normed)?;
             gate.pass(name("feed_forward"), self.mlp.forward_add(&normed, &x)?)
         } else {
-            let x = gate.pass(name("attention"), self.attention.forward_add(x, x, context)?)?;
-            let x = gate.pass(name("layer_norm"), self.attention_norm.forward(&x)?)?;
-            let x = gate.pass(name("feed_forward"), self.mlp.forward_add(&x, &x)?)?;
-            gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)
+            let (sum, x) = self.attention.forward_add_norm(x, x, &self.attention_norm, context)?;
+            gate.check(name("attention"), &sum)?;
+            let x = gate.pass(name("layer_norm"), x)?;
+            let (sum, x) = self.mlp.forward_add_norm(&x, &self.mlp_norm)?;
+            gate.check(name("feed_forward"), &sum)?;
+            gate.pass(name("final_layer_norm"), x)
         }
     }
 }

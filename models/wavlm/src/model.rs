@@ -1,6 +1,7 @@
 //! The network.
 
 use affekt_nn::finite::{Gate, gated};
+use affekt_nn::lengths::Lengths;
 use affekt_nn::norm::LayerNorm;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -65,11 +66,15 @@ impl WavLm {
     /// what candle reports.
     pub fn forward(&self, waveform: &Tensor, lengths: Option<&[usize]>) -> Result<Vec<Tensor>> {
         let lengths = lengths::resolve(waveform, lengths)?;
+        if lengths.is_empty() {
+            bail!("a batch without a clip");
+        }
         let frames: Vec<usize> = lengths.iter().map(|&samples| self.frames(samples)).collect();
         if let Some(at) = frames.iter().position(|&frames| frames == 0) {
             bail!("clip {at} of the batch has {} samples, too few for a single frame", lengths[at]);
         }
-        let waveform = lengths::silence_padding(waveform, &lengths)?;
+        let waveform = Lengths::new(&lengths, waveform.device()).silence(waveform)?;
+        let frames = Lengths::new(&frames, waveform.device());
         gated(
             "wavlm",
             |gate| self.states(&waveform, &lengths, &frames, gate),
@@ -82,17 +87,18 @@ impl WavLm {
         &self,
         waveform: &Tensor,
         lengths: &[usize],
-        frames: &[usize],
+        frames: &Lengths,
         gate: Gate,
     ) -> Result<Vec<Tensor>> {
         gate.check(|| "the input waveform".into(), waveform)?;
         let x = self.features.forward(waveform, lengths, gate)?; // (b, t, c)
         let x = gate.pass(|| "feature_projection".into(), self.projection.forward(&x)?)?; // (b, t, hidden)
-        let x = lengths::silence_padding(&x, frames)?;
+        let x = frames.silence(&x)?;
         let x = gate.pass(|| "encoder.pos_conv_embed".into(), self.positional.forward(&x)?)?;
-        let padded = frames.iter().any(|&valid| valid < x.dims()[1]);
+        let length = x.dim(1)?;
+        let padded = !frames.all_are(length);
         let context =
-            Context { bias: self.relative.forward(x.dim(1)?)?, frames: padded.then(|| frames.to_vec()) };
+            Context { bias: self.relative.forward(length)?, frames: padded.then(|| frames.clone()) };
         self.encode(x, &context, gate)
     }
 
