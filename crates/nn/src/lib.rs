@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`cbam`] | [`Gates`](cbam::Gates): gates of channels and places, one kernel on a card |
 //! | [`conv`] | [`Conv1d`](conv::Conv1d), [`GroupedConv1d`](conv::GroupedConv1d): channels last, one matrix product each |
 //! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
 //! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
@@ -24,6 +25,7 @@
 //! | [`trainable`] | linear layers and attention with a backward pass, on all threads |
 //! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
+pub mod cbam;
 pub mod conv;
 pub mod conv2d;
 mod cpu;
