@@ -7,6 +7,7 @@
 //! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
 //! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
 //! | [`dropout`] | [`Dropout`](dropout::Dropout): masks that follow from a key, whatever computes them |
+//! | [`frames`] | [`Resize`](frames::Resize): pictures as Pillow resizes them, on a card; the weights for both devices |
 //! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
@@ -32,6 +33,7 @@ mod cpu;
 pub mod dropout;
 pub mod exp;
 pub mod finite;
+pub mod frames;
 pub mod gated_attention;
 pub mod gelu;
 mod kernels;

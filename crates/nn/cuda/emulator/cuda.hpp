@@ -200,3 +200,7 @@ inline __half __float2half(float x) {
   const unsigned rounded = unsigned(steps) + (unsigned(exponent + 14) << 10);
   return {uint16_t(sign | rounded)};
 }
+
+// Operations that are never fused with others.
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline double __dmul_rn(double a, double b) { return a * b; }
