@@ -67,6 +67,11 @@ impl Gate {
         Self { network, watching: true }
     }
 
+    /// Whether the layers are looked at one by one.
+    pub fn is_watching(&self) -> bool {
+        self.watching
+    }
+
     /// Hands `x` on. While watching, a number in it that is not finite is an error with the layer's `name`.
     pub fn pass(&self, name: impl FnOnce() -> String, x: Tensor) -> Result<Tensor> {
         if self.watching {

@@ -51,6 +51,8 @@ pub(crate) fn output(shape: impl Into<candle_core::Shape>, dtype: DType, device:
 pub(crate) enum Arg<'a> {
     /// A pointer to the first number of a contiguous tensor, to read or to write.
     Tensor(&'a Tensor),
+    /// A pointer to the first number of a view: other arguments tell the kernel how far apart its numbers lie.
+    View(&'a Tensor),
     /// A pointer to nothing.
     Null,
     /// `unsigned`
@@ -114,6 +116,7 @@ impl Kernel {
             DType::F32 => "f32",
             DType::F16 => "f16",
             DType::BF16 => "bf16",
+            DType::U8 => "u8",
             other => bail!("kernel {} for numbers of type {other:?}", self.name),
         };
         let name = format!("{}_{suffix}", self.name);
@@ -123,9 +126,12 @@ impl Kernel {
         };
         let device = first.device();
         for arg in args {
-            if let Arg::Tensor(x) = arg
-                && (!x.is_contiguous() || !x.device().same_device(device))
-            {
+            let (x, fits) = match arg {
+                Arg::Tensor(x) => (x, x.is_contiguous()),
+                Arg::View(x) => (x, true),
+                _ => continue,
+            };
+            if !fits || !x.device().same_device(device) {
                 bail!(
                     "kernel {name} on {:?} got {:?} on {:?}",
                     device.location(),

@@ -2,11 +2,13 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`cbam`] | [`Gates`](cbam::Gates): gates of channels and places, one kernel on a card |
 //! | [`conv`] | [`Conv1d`](conv::Conv1d), [`GroupedConv1d`](conv::GroupedConv1d): channels last, one matrix product each |
 //! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
 //! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
 //! | [`device`] | NVIDIA cards: opened with one stream, their memory, their errors |
 //! | [`dropout`] | [`Dropout`](dropout::Dropout): masks that follow from a key, whatever computes them |
+//! | [`frames`] | [`Resize`](frames::Resize): pictures as Pillow resizes them, on a card; the weights for both devices |
 //! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
 //! | [`exp`] | [`exp`](exp::exp) for vector loops |
@@ -26,6 +28,7 @@
 //! | [`trainable`] | linear layers and attention with a backward pass, on all threads |
 //! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
+pub mod cbam;
 pub mod conv;
 pub mod conv2d;
 mod cpu;
@@ -33,6 +36,7 @@ pub mod device;
 pub mod dropout;
 pub mod exp;
 pub mod finite;
+pub mod frames;
 pub mod gated_attention;
 pub mod gelu;
 mod kernels;

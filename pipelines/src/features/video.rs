@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::Width;
+use super::frames::Resizers;
 use crate::Error;
 use crate::networks::Source;
 use crate::recipe::Recipes;
@@ -21,6 +22,7 @@ pub struct Encoder {
     side: usize,
     dtype: DType,
     device: Device,
+    resizers: Resizers,
     width: Width,
 }
 
@@ -34,6 +36,7 @@ impl Encoder {
             side: recipes.video.size,
             dtype: bundle.network(name)?.dtype.into(),
             device: device.clone(),
+            resizers: Resizers::new(recipes.video.size, bundle.network(name)?.dtype.into(), device),
             width: Width::of(bundle, recipes, FeatureKind::Video, config.embedding())?,
         })
     }
@@ -44,7 +47,7 @@ impl Encoder {
     }
 
     /// Encodes one crop a frame: (frames, width), where a frame without a face keeps its place as a zero row. `None` when
-    /// no frame has a face. `resize` brings a crop to the side that the network sees; `advanced` hears how many faces are
+    /// no frame has a face. `resize` brings a crop to the side that the network sees, where no card does it; `advanced` hears how many faces are
     /// done.
     ///
     /// # Errors
@@ -80,6 +83,9 @@ impl Encoder {
         batch: &[&RgbImage],
         resize: &(impl Fn(&RgbImage, usize) -> RgbImage + Sync),
     ) -> Result<Tensor, Error> {
+        if let Some(images) = self.resizers.images(batch)? {
+            return Ok(images);
+        }
         let side = self.side;
         let pixels = side * side;
         let mut values = vec![0f32; batch.len() * 3 * pixels];

@@ -60,7 +60,7 @@ enum Word {
 impl Word {
     fn of(arg: &Arg) -> Result<Self> {
         Ok(match arg {
-            Arg::Tensor(x) => Self::U64(address(x)?),
+            Arg::Tensor(x) | Arg::View(x) => Self::U64(address(x)?),
             Arg::Null => Self::U64(0),
             Arg::U32(word) => Self::U32(*word),
             Arg::U64(word) => Self::U64(*word),

@@ -39,7 +39,7 @@ pub(super) unsafe fn launch(name: &str, blocks: [u32; 3], grid: Grid, args: &[Ar
 
 fn word(arg: &Arg) -> Result<u64> {
     Ok(match arg {
-        Arg::Tensor(x) => address(x)? as u64,
+        Arg::Tensor(x) | Arg::View(x) => address(x)? as u64,
         Arg::Null => 0,
         Arg::U32(word) => u64::from(*word),
         Arg::U64(word) => *word,
