@@ -13,6 +13,8 @@
 //! | `kernels` | our kernels for NVIDIA cards (`cuda/*.cu`), and how they are launched |
 //! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
 //! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, in slots that texts share, and attention over them |
+//! | [`many`] | what an optimiser and a gate do with many tensors, in one launch on a card |
+//! | `node` | operations of ours in candle's graph, for cards |
 //! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
 //! | [`masked_softmax`] | softmax of attention scores behind a mask |
 //! | [`maps`] | pooling, gates and sums of feature maps, channels last |
@@ -37,8 +39,10 @@ pub mod gelu;
 mod kernels;
 pub mod kv_cache;
 pub mod linear;
+pub mod many;
 pub mod maps;
 pub mod masked_softmax;
+mod node;
 pub mod norm;
 mod panels;
 mod product;

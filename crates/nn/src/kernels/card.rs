@@ -70,7 +70,7 @@ impl Word {
 }
 
 /// Where the first number of `x` lies.
-fn address(x: &Tensor) -> Result<u64> {
+pub(super) fn address(x: &Tensor) -> Result<u64> {
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cuda(storage) = &*storage else { bail!("a tensor that is not on a card") };
     let start = layout.start_offset();

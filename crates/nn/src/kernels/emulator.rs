@@ -48,7 +48,7 @@ fn word(arg: &Arg) -> Result<u64> {
 }
 
 /// Where the first number of `x` lies.
-fn address(x: &Tensor) -> Result<usize> {
+pub(super) fn address(x: &Tensor) -> Result<usize> {
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("a tensor that is not on the CPU") };
     let start = layout.start_offset();
