@@ -3,6 +3,8 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::{kernels, many};
+
 /// A network made a number that is NaN or infinite. It travels inside candle's error; [`NotFinite::of`] finds it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("network {network}: the first values that are not finite (NaN or infinite) are those of {layer}")]
@@ -97,19 +99,40 @@ pub fn gated<T>(
     outputs: impl Fn(&T) -> Vec<&Tensor>,
 ) -> Result<T> {
     let result = forward(Gate::asleep(network))?;
-    for output in outputs(&result) {
-        if !is_finite(output)? {
-            forward(Gate::watching(network))?;
-            return Err(NotFinite { network, layer: "the output".into() }.into_candle());
-        }
+    if !all_finite(&outputs(&result))? {
+        forward(Gate::watching(network))?;
+        return Err(NotFinite { network, layer: "the output".into() }.into_candle());
     }
     Ok(result)
+}
+
+/// Whether every number of all tensors is finite. Those on a card are looked at in one launch, and waited for once.
+pub fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
+    let (on_card, others): (Vec<&Tensor>, Vec<&Tensor>) = tensors.iter().partition(|x| kernels::take(x));
+    for x in others {
+        if !is_finite(x)? {
+            return Ok(false);
+        }
+    }
+    // One device as a rule; whatever lies on another is asked for there.
+    let mut rest = on_card;
+    while let Some(device) = rest.first().map(|x| x.device().clone()) {
+        let (here, elsewhere) = rest.into_iter().partition::<Vec<_>, _>(|x| x.device().same_device(&device));
+        if !many::finite(&here)? {
+            return Ok(false);
+        }
+        rest = elsewhere;
+    }
+    Ok(true)
 }
 
 /// Whether every number is finite. Integers always are. On a GPU this waits for the tensor.
 pub fn is_finite(x: &Tensor) -> Result<bool> {
     if !x.dtype().is_float() || x.elem_count() == 0 {
         return Ok(true);
+    }
+    if kernels::take(x) {
+        return many::finite(&[x]);
     }
     if let (Device::Cpu, DType::F32, true) = (x.device(), x.dtype(), x.is_contiguous()) {
         let (storage, layout) = x.storage_and_layout();
@@ -145,6 +168,29 @@ mod tests {
         assert!(is_finite(&rows.narrow(1, 0, 1).unwrap()).unwrap(), "a view that leaves the NaN out");
         assert!(!is_finite(&rows.narrow(1, 1, 1).unwrap()).unwrap());
         assert!(is_finite(&Tensor::new(&[1u32], &Device::Cpu).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_bad_number_is_found_in_any_of_many_tensors() {
+        let sound = |dtype| Tensor::ones(9001, DType::F32, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let types = [DType::F32, DType::F16, DType::BF16, DType::F64, DType::U32];
+        let all = types.map(sound);
+        let empty = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
+        let mut all: Vec<&Tensor> = all.iter().collect();
+        all.insert(1, &empty);
+        assert!(all_finite(&all).unwrap() && all_finite(&[]).unwrap());
+        for dtype in &types[..4] {
+            for place in [0, 4095, 4096, 9000] {
+                let mut numbers = vec![1f32; 9001];
+                numbers[place] = f32::NEG_INFINITY;
+                let bad = tensor(&numbers).to_dtype(*dtype).unwrap();
+                for at in 0..=all.len() {
+                    let mut with = all.clone();
+                    with.insert(at, &bad);
+                    assert!(!all_finite(&with).unwrap(), "{dtype:?} {place} {at}");
+                }
+            }
+        }
     }
 
     #[test]

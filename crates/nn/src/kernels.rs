@@ -203,3 +203,19 @@ pub(crate) fn of_type(dtype: DType, tensors: &[&Tensor]) -> Result<()> {
         None => Ok(()),
     }
 }
+
+/// Where the first number of a contiguous `x` lies, for kernels that find their tensors in a table.
+pub(crate) fn address(x: &Tensor) -> Result<u64> {
+    if !x.is_contiguous() {
+        bail!("a table of tensors got {:?}", x.layout());
+    }
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return card::address(x);
+    }
+    #[cfg(feature = "emulator")]
+    if x.device().is_cpu() {
+        return Ok(emulator::address(x)? as u64);
+    }
+    bail!("a table of tensors on {:?}: this program is built without kernels for it", x.device().location())
+}

@@ -16,6 +16,8 @@
 //! | [`lengths`] | [`Lengths`](lengths::Lengths): the valid part of each sequence of a padded batch |
 //! | [`linear`] | [`Linear`](linear::Linear): its weight laid out for the CPU's matrix kernels, with what follows it |
 //! | [`kv_cache`] | [`KvCache`](kv_cache::KvCache): keys and values of past positions, in slots that texts share, and attention over them |
+//! | [`many`] | what an optimiser and a gate do with many tensors, in one launch on a card |
+//! | `node` | operations of ours in candle's graph, for cards |
 //! | [`norm`] | [`LayerNorm`](norm::LayerNorm), alone or with GELU behind it |
 //! | [`masked_softmax`] | softmax of attention scores behind a mask |
 //! | [`maps`] | pooling, gates and sums of feature maps, channels last |
@@ -43,8 +45,10 @@ mod kernels;
 pub mod kv_cache;
 pub mod lengths;
 pub mod linear;
+pub mod many;
 pub mod maps;
 pub mod masked_softmax;
+mod node;
 pub mod norm;
 mod panels;
 mod product;

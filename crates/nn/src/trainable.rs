@@ -2,18 +2,24 @@
 //!
 //! candle's own operations on the CPU are single-threaded but for its matrix product. What training spends its time in is
 //! here in f32 on the CPU, and composed of candle's operations for other types and devices. Results, gradients included,
-//! do not depend on the number of threads.
+//! do not depend on the number of threads. On cards, candle would launch several kernels for each step of a layer, and each
+//! would read and write everything: there, kernels do all that stands between two products.
 //!
 //! | part | holds |
 //! |---|---|
 //! | [`linear()`] | x W' + b |
+//! | [`rectified`] | dropout(ReLU(x W' + b)) |
 //! | [`attend`] | attention over [`Frames`], which are both the values and, after a projection and a tanh, the keys |
+//! | [`rank_n_contrast_on_card`] | the loss that orders representations by label |
 
 mod attend;
+mod card;
 mod frames;
 mod linear;
 mod panel;
+mod rank_n_contrast;
 
 pub use attend::{Keys, attend};
 pub use frames::Frames;
-pub use linear::linear;
+pub use linear::{linear, rectified};
+pub use rank_n_contrast::rank_n_contrast_on_card;

@@ -106,8 +106,21 @@ impl Losses {
     ///
     /// Errors: labels that are not one finite number a clip.
     pub fn of(pair: &Pair, labels: &Tensor, weights: &LossWeights) -> std::result::Result<Self, Error> {
+        check_finite(labels)?;
+        Self::of_checked(pair, labels, weights)
+    }
+
+    /// As [`Self::of`], for labels that are known to be finite: on a card nobody waits for them.
+    pub fn of_checked(
+        pair: &Pair,
+        labels: &Tensor,
+        weights: &LossWeights,
+    ) -> std::result::Result<Self, Error> {
         let Pair { complete, missing } = pair;
-        check(labels, complete.valence.dims())?;
+        if labels.dims() != complete.valence.dims() {
+            let (got, wanted) = (labels.dims(), complete.valence.dims());
+            return Err(Error::Labels(format!("their shape is {got:?}, wanted {wanted:?}")));
+        }
         let labels = labels.to_dtype(complete.valence.dtype())?;
         let task_full = mean_square(&complete.valence, &labels)?;
         let task_missing = mean_square(&missing.valence, &labels)?;
@@ -126,12 +139,8 @@ impl Losses {
     }
 }
 
-fn check(labels: &Tensor, wanted: &[usize]) -> std::result::Result<(), Error> {
-    if labels.dims() != wanted {
-        let got = labels.dims();
-        return Err(Error::Labels(format!("their shape is {got:?}, wanted {wanted:?}")));
-    }
-    let numbers: Vec<f64> = labels.to_dtype(DType::F64)?.to_vec1()?;
+fn check_finite(labels: &Tensor) -> std::result::Result<(), Error> {
+    let numbers: Vec<f64> = labels.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     match numbers.iter().position(|number| !number.is_finite()) {
         Some(at) => Err(Error::Labels(format!("number {at} is {}", numbers[at]))),
         None => Ok(()),
