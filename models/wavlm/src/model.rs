@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::attention::Context;
-use crate::block::Block;
+use crate::block::{Block, Next, Stream};
 use crate::config::Config;
 use crate::features::{FeatureExtractor, FeatureProjection};
 use crate::lengths;
@@ -104,15 +104,19 @@ impl WavLm {
 
     /// (b, t, hidden) -> all hidden states.
     fn encode(&self, x: Tensor, context: &Context, gate: Gate) -> Result<Vec<Tensor>> {
-        let norm = |x: &Tensor| gate.pass(|| "encoder.layer_norm".into(), self.norm.forward(x)?);
-        let pre_norm = self.config.pre_norm;
-        let mut x = if pre_norm { x } else { norm(&x)? };
+        let last = Next { norm: &self.norm, of: "encoder" };
+        let before = |at: usize| self.blocks.get(at).map_or(last, Block::before);
+        let first = if self.config.pre_norm { before(0) } else { last };
+        let input = gate.pass(|| first.name(), first.norm.forward(&x)?)?; // (b, t, hidden)
+        let state = if self.config.pre_norm { x } else { input.clone() };
+        let mut stream = Stream { state, input };
         let mut states = Vec::with_capacity(self.blocks.len() + 1);
-        for block in &self.blocks {
-            let next = block.forward(&x, context, gate)?; // (b, t, hidden)
-            states.push(std::mem::replace(&mut x, next));
+        for (at, block) in self.blocks.iter().enumerate() {
+            let next = block.forward(&stream, before(at + 1), context, gate)?;
+            states.push(std::mem::replace(&mut stream, next).state);
         }
-        states.push(if pre_norm { norm(&x)? } else { x });
+        // In a pre-norm network that has passed the last norm.
+        states.push(stream.input);
         Ok(states)
     }
 }
