@@ -10,16 +10,19 @@
 //! | [`linear()`] | x W' + b |
 //! | [`rectified`] | dropout(ReLU(x W' + b)) |
 //! | [`attend`] | attention over [`Frames`], which are both the values and, after a projection and a tanh, the keys |
+//! | [`mean_square_on_card`] | the mean square of a difference, or its root |
 //! | [`rank_n_contrast_on_card`] | the loss that orders representations by label |
 
 mod attend;
 mod card;
 mod frames;
 mod linear;
+mod mean_square;
 mod panel;
 mod rank_n_contrast;
 
 pub use attend::{Keys, attend};
 pub use frames::Frames;
 pub use linear::{linear, rectified};
+pub use mean_square::mean_square_on_card;
 pub use rank_n_contrast::rank_n_contrast_on_card;

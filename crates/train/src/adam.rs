@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use affekt_nn::many;
-use candle_core::{CpuStorage, DType, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use candle_core::{CpuStorage, DType, Device, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ impl Adam {
         for (name, Moments { steps, first, second }) in &self.state {
             tensors.insert(format!("first.{name}"), first.clone());
             tensors.insert(format!("second.{name}"), second.clone());
-            tensors.insert(format!("steps.{name}"), Tensor::new(*steps, first.device())?);
+            tensors.insert(format!("steps.{name}"), Tensor::new(*steps, &Device::Cpu)?);
         }
         Ok(tensors)
     }

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use affekt_nn::trainable::mean_square_on_card;
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -160,11 +161,17 @@ fn weighted(terms: [&Tensor; 6], weights: &LossWeights) -> Result<Tensor> {
 }
 
 fn mean_square(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if let Some(mean) = mean_square_on_card(x, y, false)? {
+        return Ok(mean);
+    }
     in_full(&(x - y)?)?.sqr()?.mean_all() // ()
 }
 
 /// The root of [`mean_square`], of gradient 0 where x and y are equal.
 fn root_mean_square(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if let Some(root) = mean_square_on_card(x, y, true)? {
+        return Ok(root);
+    }
     let square = mean_square(x, y)?;
     // Both selections are needed: 0 times the infinite slope of the root would be NaN.
     let equal = square.le(0.0)?;
