@@ -188,8 +188,11 @@ pub fn turn(views: &[Turn], side: usize, device: &Device) -> Result<Vec<u8>> {
         bail!("{} pictures of {total} bytes cannot be turned", views.len());
     }
     let count = views.len();
-    let mut start = 0;
-    let starts = views.iter().map(|view| std::mem::replace(&mut start, start + view.data.len() as u32));
+    let starts = views.iter().scan(0, |next, view| {
+        let start = *next;
+        *next += view.data.len() as u32;
+        Some(start)
+    });
     let starts = Tensor::from_vec(starts.collect::<Vec<u32>>(), count, device)?;
     let sizes = views.iter().flat_map(|view| [view.size.0 as u32, view.size.1 as u32]).collect::<Vec<_>>();
     let sizes = Tensor::from_vec(sizes, (count, 2), device)?;
