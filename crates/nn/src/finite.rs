@@ -3,6 +3,8 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::kernels::{self, Arg, Grid, Kernel};
+
 /// A network made a number that is NaN or infinite. It travels inside candle's error; [`NotFinite::of`] finds it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("network {network}: the first values that are not finite (NaN or infinite) are those of {layer}")]
@@ -92,13 +94,76 @@ pub fn gated<T>(
     outputs: impl Fn(&T) -> Vec<&Tensor>,
 ) -> Result<T> {
     let result = forward(Gate::asleep(network))?;
-    for output in outputs(&result) {
-        if !is_finite(output)? {
-            forward(Gate::watching(network))?;
-            return Err(NotFinite { network, layer: "the output".into() }.into_candle());
-        }
+    if !are_finite(&outputs(&result))? {
+        forward(Gate::watching(network))?;
+        return Err(NotFinite { network, layer: "the output".into() }.into_candle());
     }
     Ok(result)
+}
+
+/// Looks at tensors of a card without waiting for it: what it has seen stays there until somebody asks.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    seen: Tensor, // (1)
+}
+
+impl Watch {
+    /// A watch over tensors like `x`; `None` where there is nothing to wait for, or no kernel of ours: there
+    /// [`is_finite`] is asked at once.
+    pub fn over(x: &Tensor) -> Result<Option<Self>> {
+        if !kernels::take(x) {
+            return Ok(None);
+        }
+        Ok(Some(Self { seen: Tensor::zeros(1, DType::U32, x.device())? }))
+    }
+
+    /// Looks at `x`, on the same card.
+    pub fn look(&self, x: &Tensor) -> Result<()> {
+        if !x.dtype().is_float() || x.elem_count() == 0 {
+            return Ok(());
+        }
+        let x = x.contiguous()?;
+        let count = x.elem_count();
+        let wide = kernels::wide(&x, 0);
+        let args = [
+            Arg::Tensor(&x),
+            Arg::Tensor(&self.seen),
+            Arg::U64(count as u64),
+            Arg::U32(wide.into()),
+        ];
+        // Enough threads to keep a card's memory busy; each takes several packs of numbers.
+        let grid = Grid::rows(count.div_ceil(256 * 16).min(1056), 256);
+        // SAFETY: all `count` numbers are read, and the one of `seen` written.
+        unsafe { Kernel { file: "finite", name: "finite" }.run(x.dtype(), grid, &args) }
+    }
+
+    /// One number (1), u32, on the card: not 0 where a number was not finite.
+    pub fn seen(&self) -> &Tensor {
+        &self.seen
+    }
+
+    /// Whether all numbers were finite. Waits for the card.
+    pub fn is_content(&self) -> Result<bool> {
+        Ok(self.seen.to_vec1::<u32>()?[0] == 0)
+    }
+}
+
+/// [`is_finite`] of all of them, with at most one wait for a card.
+fn are_finite(tensors: &[&Tensor]) -> Result<bool> {
+    let floats: Vec<&Tensor> = tensors.iter().copied().filter(|x| x.dtype().is_float()).collect();
+    if let Some(first) = floats.first()
+        && floats.iter().all(|x| kernels::take(x) && x.device().same_device(first.device()))
+        && let Some(watch) = Watch::over(first)?
+    {
+        floats.iter().try_for_each(|x| watch.look(x))?;
+        return watch.is_content();
+    }
+    for x in tensors {
+        if !is_finite(x)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether every number is finite. Integers always are. On a GPU this waits for the tensor.
@@ -106,13 +171,19 @@ pub fn is_finite(x: &Tensor) -> Result<bool> {
     if !x.dtype().is_float() || x.elem_count() == 0 {
         return Ok(true);
     }
-    if let (Device::Cpu, DType::F32, true) = (x.device(), x.dtype(), x.is_contiguous()) {
+    if let (Device::Cpu, DType::F32, true, false) =
+        (x.device(), x.dtype(), x.is_contiguous(), kernels::emulating())
+    {
         let (storage, layout) = x.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else { unreachable!("a tensor on the CPU") };
         let numbers = &storage.as_slice::<f32>()?[layout.start_offset()..][..x.elem_count()];
         // Without an early end, so that the loop is a few vector instructions.
         let finite = |block: &[f32]| block.iter().fold(true, |all, number| all & number.is_finite());
         return Ok(numbers.chunks(4096).all(finite));
+    }
+    if let Some(watch) = Watch::over(x)? {
+        watch.look(x)?;
+        return watch.is_content();
     }
     // Zero times anything that is not finite is NaN; a sum of the numbers themselves could overflow.
     let zeros = x.affine(0., 0.)?.to_dtype(DType::F32)?;
@@ -140,6 +211,22 @@ mod tests {
         assert!(is_finite(&rows.narrow(1, 0, 1).unwrap()).unwrap(), "a view that leaves the NaN out");
         assert!(!is_finite(&rows.narrow(1, 1, 1).unwrap()).unwrap());
         assert!(is_finite(&Tensor::new(&[1u32], &Device::Cpu).unwrap()).unwrap());
+    }
+
+    #[test]
+    fn one_number_of_many_is_found_wherever_it_is() {
+        for dtype in [DType::F16, DType::BF16, DType::F32] {
+            for count in [1, 7, 8, 4099] {
+                for bad in [None, Some(0), Some(count / 2), Some(count - 1)] {
+                    let mut numbers = vec![60000f32; count];
+                    bad.iter().for_each(|at| numbers[*at] = f32::NEG_INFINITY);
+                    let x = tensor(&numbers).to_dtype(dtype).unwrap();
+                    assert_eq!(is_finite(&x).unwrap(), bad.is_none(), "{dtype:?} {count} {bad:?}");
+                    let good = x.zeros_like().unwrap();
+                    assert_eq!(are_finite(&[&good, &x]).unwrap(), bad.is_none(), "{dtype:?} {count} {bad:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -176,3 +176,9 @@ impl Grid {
         Ok(Some(self.blocks.map(|count| count as u32)))
     }
 }
+
+/// Whether kernels may read rows of `width` numbers of contiguous `x` by 16 bytes.
+pub(crate) fn wide(x: &Tensor, width: usize) -> bool {
+    let lanes = 16 / x.dtype().size_in_bytes();
+    width.is_multiple_of(lanes) && x.layout().start_offset().is_multiple_of(lanes)
+}

@@ -200,3 +200,6 @@ inline __half __float2half(float x) {
   const unsigned rounded = unsigned(steps) + (unsigned(exponent + 14) << 10);
   return {uint16_t(sign | rounded)};
 }
+
+/// A product and a sum that are never merged into one instruction.
+inline float __fmul_rn(float a, float b) { return a * b; }
