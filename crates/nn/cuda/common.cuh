@@ -5,6 +5,7 @@
 #include "emulator/cuda.hpp"
 // Memory of a block whose size the launch decides, 16-byte aligned.
 #define DYNAMIC_SHARED(T, name) T* name = reinterpret_cast<T*>(emulator::dynamic_shared)
+#define CHECK_ALIGNED(place, bytes) emulator::check_aligned(place, bytes)
 #else
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
@@ -14,6 +15,8 @@
   T* name = reinterpret_cast<T*>(shared_bytes)
 // The emulator finds kernels by name; the driver does so by itself.
 #define REGISTER(name)
+// A card stops the program at a vector that is not aligned; only the emulator needs to look.
+#define CHECK_ALIGNED(place, bytes)
 #endif
 
 // INSTANTIATE(T, suffix) for every type that networks compute in.
@@ -56,11 +59,13 @@ constexpr unsigned LANES = 16 / sizeof(T);
 
 template <class T, unsigned N>
 __device__ __forceinline__ Pack<T, N> load(const T* place) {
+  CHECK_ALIGNED(place, sizeof(Pack<T, N>));
   return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <class T, unsigned N>
 __device__ __forceinline__ void store(T* place, const Pack<T, N>& numbers) {
+  CHECK_ALIGNED(place, sizeof(Pack<T, N>));
   *reinterpret_cast<Pack<T, N>*>(place) = numbers;
 }
 

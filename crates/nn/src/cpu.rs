@@ -12,7 +12,7 @@ pub(crate) fn takes(x: &Tensor) -> bool {
     x.device().is_cpu() && x.dtype() == DType::F32 && !kernels::emulating()
 }
 
-/// The numbers of a contiguous tensor that [`takes`] takes, in order.
+/// The numbers of a contiguous tensor in f32 on the CPU, in order.
 pub(crate) struct Numbers<'t> {
     /// A read lock, whose type candle does not export.
     storage: Box<dyn Deref<Target = Storage> + Sync + 't>,
@@ -22,7 +22,7 @@ pub(crate) struct Numbers<'t> {
 
 impl<'t> Numbers<'t> {
     pub fn of(x: &'t Tensor) -> Result<Self> {
-        if !takes(x) || !x.is_contiguous() {
+        if !x.device().is_cpu() || x.dtype() != DType::F32 || !x.is_contiguous() {
             bail!(
                 "a kernel for contiguous f32 on the CPU got {:?} on {:?}",
                 x.dtype(),

@@ -5,6 +5,7 @@
 //! | [`conv`] | [`Conv1d`](conv::Conv1d), [`GroupedConv1d`](conv::GroupedConv1d): channels last, one matrix product each |
 //! | [`conv2d`] | [`Conv2d`](conv2d::Conv2d): channels last, with bias, residual and ReLU in one pass |
 //! | [`gated_attention`] | self-attention with a relative position bias that each query gates |
+//! | [`device`] | NVIDIA cards: opened with one stream, their memory, their errors |
 //! | [`dropout`] | [`Dropout`](dropout::Dropout): masks that follow from a key, whatever computes them |
 //! | [`mod@gelu`] | [`gelu`](gelu::gelu): exact GELU for vector loops |
 //! | [`finite`] | [`gated`](finite::gated): NaN and infinity never leave a network, and the first bad layer is named |
@@ -28,6 +29,7 @@
 pub mod conv;
 pub mod conv2d;
 mod cpu;
+pub mod device;
 pub mod dropout;
 pub mod exp;
 pub mod finite;

@@ -12,7 +12,7 @@ use crate::shell;
 pub enum For {
     /// Building and running `affekt`.
     Build,
-    /// Also its tests, which make clips with the `ffmpeg` program.
+    /// Also its tests, which make clips with the `ffmpeg` program, and compile the kernels for cards as C++.
     Tests,
 }
 
@@ -29,7 +29,7 @@ const BUILD: [&str; 9] = [
     "pkg-config",
 ];
 
-const TESTS: [&str; 1] = ["ffmpeg"];
+const TESTS: [&str; 2] = ["ffmpeg", "g++"];
 
 /// The same libraries by the names that pkg-config knows.
 const LIBRARIES: [&str; 6] =

@@ -11,7 +11,7 @@ use crate::{demo, setup, shell, tidy};
 type Step = (&'static str, fn(&Path) -> Result<()>);
 
 /// Quick steps first. Every build is of the dev profile: what one step has built, the next one finds.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     ("setup", |root| setup::run(root, setup::For::Tests)),
     ("format", |root| cargo(root, &["fmt", "--all", "--check"])),
     ("tidy", tidy::run),
@@ -22,6 +22,7 @@ const STEPS: [Step; 10] = [
     // Before the tests, since some of them run the `affekt` binary.
     ("build", |root| cargo(root, &["build", "--workspace", "--all-targets"])),
     ("tests", |root| cargo(root, &["test", "--workspace"])),
+    ("cuda kernels", cuda_kernels),
     ("end to end", end_to_end),
 ];
 
@@ -49,6 +50,17 @@ fn seconds(time: Duration) -> String {
 
 fn cargo(root: &Path, arguments: &[&str]) -> Result<()> {
     shell::run(Command::new(shell::cargo()).args(arguments).current_dir(root))
+}
+
+/// The tests of all networks once more, with our kernels for NVIDIA cards, compiled as C++, in place of those for the CPU.
+fn cuda_kernels(root: &Path) -> Result<()> {
+    const NETWORKS: [&str; 7] = ["nn", "wavlm", "manet", "llama", "generate", "sdumc", "train"];
+    let mut command = Command::new(shell::cargo());
+    command.args(["test", "--features", "affekt-nn/emulator"]).env("AFFEKT_EMULATE_CUDA", "1");
+    for network in NETWORKS {
+        command.args(["--package", &format!("affekt-{network}")]);
+    }
+    shell::run(command.current_dir(root))
 }
 
 fn docs(root: &Path) -> Result<()> {

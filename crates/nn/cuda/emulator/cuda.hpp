@@ -2,8 +2,8 @@
 // block, so that a machine without a card can test them. One thread of a block is one fiber: it runs until it ends or
 // waits at a barrier, and then the next one runs.
 //
-// What it shows: indices, bounds, barriers, reductions, types and arguments. What it cannot show: speed, and races
-// between blocks.
+// What it shows: indices, alignment, barriers, reductions, types and arguments. Every second block runs its threads from
+// the last to the first, so that a barrier that is missing shows. What it cannot show: speed, and races between blocks.
 #pragma once
 
 #include <algorithm>
@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 #include <utility>
 
 #define __global__
@@ -49,13 +50,39 @@ void warp_barrier();
 /// Shows `bytes` of every thread of a warp to all of its threads: the place of lane `lane`.
 void* exchange(const void* value, unsigned bytes, unsigned lane);
 
+/// Stops the program where a vector of `bytes` bytes does not lie at a multiple of them, as a card does.
+void check_aligned(const void* place, std::size_t bytes);
+
 /// A kernel by name, called with pointers to its arguments as the driver is.
 struct Kernel {
   const char* name;
   void (*call)(void** arguments);
+  /// Which arguments are addresses: bit by bit.
+  uint64_t pointers;
+  unsigned arguments;
   Kernel* next;
-  Kernel(const char* name, void (*call)(void**));
+  template <class... P>
+  Kernel(const char* name, void (*call)(void**), void (*)(P...))
+      : Kernel(name, call, mask<P...>(), unsigned(sizeof...(P))) {}
+
+ private:
+  Kernel(const char* name, void (*call)(void**), uint64_t pointers, unsigned arguments);
+  template <class... P>
+  static constexpr uint64_t mask() {
+    uint64_t bits = 0, bit = 1;
+    ((bits |= std::is_pointer_v<P> ? bit : 0, bit <<= 1), ...);
+    return bits;
+  }
 };
+
+/// The kernel of that name, if there is one.
+const Kernel* find(const char* name);
+
+/// The kernel that was registered last; `next` leads to the others.
+const Kernel* kernels();
+
+/// Runs all blocks of a kernel.
+void run(const Kernel& kernel, dim3 grid, dim3 threads, unsigned shared, void** arguments);
 
 template <class... P, std::size_t... I>
 void apply(void (*kernel)(P...), void** arguments, std::index_sequence<I...>) {
@@ -70,7 +97,7 @@ void apply(void (*kernel)(P...), void** arguments) {
 }  // namespace emulator
 
 #define REGISTER(name) \
-  static emulator::Kernel emulated_##name(#name, [](void** arguments) { emulator::apply(&name, arguments); });
+  static emulator::Kernel emulated_##name(#name, [](void** arguments) { emulator::apply(&name, arguments); }, &name);
 
 #define threadIdx emulator::thread
 #define blockIdx emulator::block
