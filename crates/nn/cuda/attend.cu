@@ -87,16 +87,14 @@ struct Seen {
     for (unsigned dim = 0; dim < DIMS; ++dim) mixed[dim] *= scale;
   }
 
-  // Takes up what the lane `with` further on has seen; the lower lane's result counts.
+  // Takes up what the lane `with` further on has seen, and the other way round.
   __device__ __forceinline__ void take(unsigned with) {
-    const float other = __shfl_xor_sync(ALL_LANES, top, with);
-    const float higher = fmaxf(top, other), scale = expf(other - higher);
+    const float higher = fmaxf(top, __shfl_xor_sync(ALL_LANES, top, with));
     rescale(expf(top - higher));
     top = higher;
-    sum = fmaf(__shfl_xor_sync(ALL_LANES, sum, with), scale, sum);
+    sum += __shfl_xor_sync(ALL_LANES, sum, with);
 #pragma unroll
-    for (unsigned dim = 0; dim < DIMS; ++dim)
-      mixed[dim] = fmaf(__shfl_xor_sync(ALL_LANES, mixed[dim], with), scale, mixed[dim]);
+    for (unsigned dim = 0; dim < DIMS; ++dim) mixed[dim] += __shfl_xor_sync(ALL_LANES, mixed[dim], with);
   }
 };
 

@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn positions_see_the_past_and_themselves_in_every_type() {
-        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 2e-3), (DType::BF16, 2e-2)] {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 4e-3), (DType::BF16, 4e-2)] {
             for (b, heads, t) in [(1, 1, 1), (2, 3, 5), (3, 2, 77)] {
                 let like = Tensor::zeros((b, t, 4), dtype, &Device::Cpu).unwrap();
                 // The first positions of the second sequence and the last of the third are padding.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use affekt_nn::linear::Linear;
 use affekt_nn::quantized::Quantized;
 use affekt_nn::rms_norm::RmsNorm;
+use affekt_nn::rotary::joins;
 use affekt_weights::gguf::Blocks;
 use candle_core::{DType, Device, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -28,6 +29,14 @@ pub(crate) enum Source<'a> {
 pub(crate) enum Projection {
     Dense(Linear),
     Quantized(Quantized),
+}
+
+/// Linear layers that read the same input.
+#[derive(Clone, Debug)]
+pub(crate) enum Projections<const N: usize> {
+    Apart([Projection; N]),
+    /// On a card: one product instead of several small ones, each of which would keep a part of the card busy.
+    Joined(Projection),
 }
 
 /// The table of embeddings.
@@ -72,6 +81,35 @@ impl Source<'_> {
             Self::Dense(vb) => Ok(Projection::Dense(Linear::load(vb, inputs, outputs, bias)?)),
             Self::Blocks { .. } => Ok(Projection::Quantized(self.quantized("weight", (outputs, inputs))?)),
         }
+    }
+
+    /// Projections of the same input, by name and outputs: one product where that pays, their outputs behind each other.
+    pub fn projections<const N: usize>(
+        &self,
+        inputs: usize,
+        named: [(&str, usize); N],
+        bias: bool,
+    ) -> Result<Projections<N>> {
+        let joined = match self {
+            Self::Dense(vb) => joins(&Tensor::zeros(1, vb.dtype(), vb.device())?),
+            Self::Blocks { .. } => false,
+        };
+        if !joined {
+            let apart = named.map(|(name, outputs)| self.pp(name).projection(inputs, outputs, bias));
+            let apart = apart.into_iter().collect::<Result<Vec<_>>>()?;
+            return Ok(Projections::Apart(apart.try_into().expect("one for each name")));
+        }
+        let Self::Dense(vb) = self else { bail!("blocks that are not dense") };
+        let weights = named.map(|(name, outputs)| vb.pp(name).get((outputs, inputs), "weight"));
+        let weight = Tensor::cat(&weights.into_iter().collect::<Result<Vec<_>>>()?, 0)?;
+        let bias = match bias {
+            true => {
+                let biases = named.map(|(name, outputs)| vb.pp(name).get(outputs, "bias"));
+                Some(Tensor::cat(&biases.into_iter().collect::<Result<Vec<_>>>()?, 0)?)
+            }
+            false => None,
+        };
+        Ok(Projections::Joined(Projection::Dense(Linear::new(&weight, bias)?)))
     }
 
     pub fn norm(&self, cfg: &Config) -> Result<RmsNorm> {

@@ -33,6 +33,11 @@ impl Plan<'_> {
         self.slots.len()
     }
 
+    /// The slot that each row is written to: (rows)
+    pub fn slots(&self) -> &[u32] {
+        &self.slots
+    }
+
     /// Where each row stands in its text: (rows), u32, where the cache lies.
     pub fn positions(&self) -> &Tensor {
         &self.positions
