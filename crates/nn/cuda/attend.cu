@@ -156,10 +156,11 @@ __device__ __forceinline__ void attend(const T* __restrict__ queries, const T* _
     key = next_key, value = next_value;
   }
   for (; round < end; round += TEAMS) {
-    const unsigned position = round + team;
+    const unsigned position = round + team, of_warp = round + threadIdx.x / WARP * (WARP / L);
 #pragma unroll
     for (unsigned row = 0; row < ROWS; ++row) {
-      if (row >= count) continue;
+      // Where a warp's first team has nothing to see, none of it has.
+      if (of_warp >= sees[row]) continue;
       const bool seeing = position < sees[row];
       read(key, value, row, seeing ? position : sees[row] - 1);
       seen[row].see(key, value, seeing, L);
@@ -171,6 +172,7 @@ __device__ __forceinline__ void attend(const T* __restrict__ queries, const T* _
   const unsigned warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
 #pragma unroll
   for (unsigned row = 0; row < ROWS; ++row) {
+    if (row >= count) continue;
 #pragma unroll
     for (unsigned with = L; with < WARP; with *= 2) seen[row].take(with);
     if (lane >= L) continue;

@@ -8,6 +8,7 @@ use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor,
 use half::vec::HalfBitsVecExt;
 use half::{bf16, f16};
 
+use crate::device::{self, OutOfMemory};
 use crate::rotary::{Joined, Rotation, Slots};
 use plan::Sight;
 
@@ -64,7 +65,16 @@ pub struct Group<'a> {
 
 impl KvCache {
     /// Memory for `slots` positions.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] where a card has not so much left, before any of it is taken.
     pub fn new(shape: Shape, slots: usize, device: &Device) -> Result<Self> {
+        let wanted = slots.saturating_mul(shape.slot_bytes());
+        if let Some(card) = device::card(device)?
+            && card.memory.free < wanted
+        {
+            return Err(OutOfMemory { wanted, free: card.memory.free }.into());
+        }
         let zeros = || untouched((slots, shape.heads, shape.head_dim), shape.dtype, device);
         let layer = |_| Ok(Layer { keys: zeros()?, values: zeros()? });
         Ok(Self { layers: (0..shape.layers).map(layer).collect::<Result<_>>()?, shape, slots })

@@ -86,8 +86,9 @@ fn on_card(logits: &Tensor, k: usize, watch: Option<&Tensor>) -> Result<TopK> {
         Arg::U32(k as u32),
     ];
     let kernel = Kernel { file: "top_k", name: "top_k" };
+    let threads = vocab.next_multiple_of(32).min(1024) as u32;
     // SAFETY: a block reads a row and writes its k pairs and its mark, and the first one what stands behind them all.
-    unsafe { kernel.run(logits.dtype(), Grid::rows(rows, 1024), &args)? };
+    unsafe { kernel.run(logits.dtype(), Grid::rows(rows, threads), &args)? };
     let found = found.to_vec1::<u32>()?;
     let (tokens, rest) = found.split_at(rows * k);
     let (log_probs, rest) = rest.split_at(rows * k);

@@ -146,6 +146,22 @@ impl Llama {
         gated(NAME, forward, |(sum, last)| vec![sum, last])
     }
 
+    /// [`Self::hidden_sum`] of new positions, of which nobody has looked whether they are finite.
+    pub(crate) fn unwatched(
+        &self,
+        embeds: &Tensor,
+        batch: &Batch,
+        cache: &mut KvCache,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<(Tensor, Tensor)> {
+        self.summed(Gate::asleep(NAME), embeds, Sight::Cached(batch, cache), layers)
+    }
+
+    /// [`Self::logits`], of which nobody has looked whether they are finite.
+    pub(crate) fn unwatched_logits(&self, last: &Tensor) -> Result<Tensor> {
+        self.head(Gate::asleep(NAME), last)
+    }
+
     fn summed(
         &self,
         gate: Gate,
