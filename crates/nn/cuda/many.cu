@@ -49,24 +49,6 @@ __device__ __forceinline__ double block_sum(double x) {
   return of_threads[0];
 }
 
-// found[0] = 1 if a number of type EXTRA (0: f32, 1: f16, 2: bf16) is NaN or infinite: all bits of its exponent are set.
-extern "C" __global__ void not_finite_f32(const Word* table, unsigned tensors, unsigned* found) {
-  const Piece piece(table, tensors);
-  bool wild = false;
-  if (piece.row[EXTRA] == 0) {
-    const unsigned* x = piece.at<const unsigned>(0);
-    for (unsigned long long at = piece.start + threadIdx.x; at < piece.end; at += blockDim.x)
-      wild |= (x[at] & 0x7f800000u) == 0x7f800000u;
-  } else {
-    const unsigned exponent = piece.row[EXTRA] == 1 ? 0x7c00u : 0x7f80u;
-    const uint16_t* x = piece.at<const uint16_t>(0);
-    for (unsigned long long at = piece.start + threadIdx.x; at < piece.end; at += blockDim.x)
-      wild |= (x[at] & exponent) == exponent;
-  }
-  if (wild) atomicOr(found, 1u);
-}
-REGISTER(not_finite_f32)
-
 // sums[block] = the sum of the squares of the block's numbers, f32.
 extern "C" __global__ void squares_f32(const Word* table, unsigned tensors, double* sums) {
   const Piece piece(table, tensors);

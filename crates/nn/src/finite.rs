@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::{kernels, many};
+use crate::kernels::{self, Arg, Grid, Kernel};
 
 /// A network made a number that is NaN or infinite. It travels inside candle's error; [`NotFinite::of`] finds it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
@@ -106,22 +106,67 @@ pub fn gated<T>(
     Ok(result)
 }
 
-/// Whether every number of all tensors is finite. Those on a card are looked at in one launch, and waited for once.
+/// Looks at tensors of a card without waiting for it: what it has seen stays there until somebody asks.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    seen: Tensor, // (1)
+}
+
+impl Watch {
+    /// A watch over tensors like `x`; `None` where there is nothing to wait for, or no kernel of ours: there
+    /// [`is_finite`] is asked at once.
+    pub fn over(x: &Tensor) -> Result<Option<Self>> {
+        if !kernels::take(x) {
+            return Ok(None);
+        }
+        Ok(Some(Self { seen: Tensor::zeros(1, DType::U32, x.device())? }))
+    }
+
+    /// Looks at `x`, on the same card.
+    pub fn look(&self, x: &Tensor) -> Result<()> {
+        if !x.dtype().is_float() || x.elem_count() == 0 {
+            return Ok(());
+        }
+        let x = x.contiguous()?;
+        let count = x.elem_count();
+        let wide = kernels::wide(&x, 0);
+        let args = [
+            Arg::Tensor(&x),
+            Arg::Tensor(&self.seen),
+            Arg::U64(count as u64),
+            Arg::U32(wide.into()),
+        ];
+        // Enough threads to keep a card's memory busy; each takes several packs of numbers.
+        let grid = Grid::rows(count.div_ceil(256 * 16).min(1056), 256);
+        // SAFETY: all `count` numbers are read, and the one of `seen` written.
+        unsafe { Kernel { file: "finite", name: "finite" }.run(x.dtype(), grid, &args) }
+    }
+
+    /// One number (1), u32, on the card: not 0 where a number was not finite.
+    pub fn seen(&self) -> &Tensor {
+        &self.seen
+    }
+
+    /// Whether all numbers were finite. Waits for the card.
+    pub fn is_content(&self) -> Result<bool> {
+        Ok(self.seen.to_vec1::<u32>()?[0] == 0)
+    }
+}
+
+/// Whether every number of all tensors is finite. Those of a card are waited for once.
 pub fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
-    let (on_card, others): (Vec<&Tensor>, Vec<&Tensor>) = tensors.iter().partition(|x| kernels::take(x));
-    for x in others {
+    let floats: Vec<&Tensor> = tensors.iter().copied().filter(|x| x.dtype().is_float()).collect();
+    if let Some(first) = floats.first()
+        && floats.iter().all(|x| kernels::take(x) && x.device().same_device(first.device()))
+        && let Some(watch) = Watch::over(first)?
+    {
+        floats.iter().try_for_each(|x| watch.look(x))?;
+        return watch.is_content();
+    }
+    for x in tensors {
         if !is_finite(x)? {
             return Ok(false);
         }
-    }
-    // One device as a rule; whatever lies on another is asked for there.
-    let mut rest = on_card;
-    while let Some(device) = rest.first().map(|x| x.device().clone()) {
-        let (here, elsewhere) = rest.into_iter().partition::<Vec<_>, _>(|x| x.device().same_device(&device));
-        if !many::finite(&here)? {
-            return Ok(false);
-        }
-        rest = elsewhere;
     }
     Ok(true)
 }
@@ -131,16 +176,19 @@ pub fn is_finite(x: &Tensor) -> Result<bool> {
     if !x.dtype().is_float() || x.elem_count() == 0 {
         return Ok(true);
     }
-    if kernels::take(x) {
-        return many::finite(&[x]);
-    }
-    if let (Device::Cpu, DType::F32, true) = (x.device(), x.dtype(), x.is_contiguous()) {
+    if let (Device::Cpu, DType::F32, true, false) =
+        (x.device(), x.dtype(), x.is_contiguous(), kernels::emulating())
+    {
         let (storage, layout) = x.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else { unreachable!("a tensor on the CPU") };
         let numbers = &storage.as_slice::<f32>()?[layout.start_offset()..][..x.elem_count()];
         // Without an early end, so that the loop is a few vector instructions.
         let finite = |block: &[f32]| block.iter().fold(true, |all, number| all & number.is_finite());
         return Ok(numbers.chunks(4096).all(finite));
+    }
+    if let Some(watch) = Watch::over(x)? {
+        watch.look(x)?;
+        return watch.is_content();
     }
     // Zero times anything that is not finite is NaN; a sum of the numbers themselves could overflow.
     let zeros = x.affine(0., 0.)?.to_dtype(DType::F32)?;

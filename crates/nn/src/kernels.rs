@@ -219,3 +219,8 @@ pub(crate) fn address(x: &Tensor) -> Result<u64> {
     }
     bail!("a table of tensors on {:?}: this program is built without kernels for it", x.device().location())
 }
+
+/// Whether kernels may read rows of `width` numbers of contiguous `x` by 16 bytes.
+pub(crate) fn wide(x: &Tensor, width: usize) -> bool {
+    lanes(width, &[x]) > 1
+}

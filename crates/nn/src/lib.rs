@@ -24,9 +24,10 @@
 //! | [`mod@relu`] | [`relu`](relu::relu): a ReLU that does not hide NaN |
 //! | [`quantized`] | [`Quantized`](quantized::Quantized): linear layers and tables whose weight stays quantised, where it lies |
 //! | [`rms_norm`] | [`RmsNorm`](rms_norm::RmsNorm) |
-//! | [`rotary`] | [`rotate`](rotary::rotate): rotary position embedding |
+//! | [`rotary`] | [`Rotation`](rotary::Rotation), [`rotate`](rotary::rotate): rotary position embedding |
 //! | [`swiglu`] | the product inside a gated MLP, in one pass |
 //! | [`threads`] | [`in_pool`](threads::in_pool): where the parallel parts of a network start |
+//! | [`mod@top_k`] | [`top_k`](top_k::top_k): the likeliest tokens of rows of logits, where these lie |
 //! | [`trainable`] | linear layers and attention with a backward pass, on all threads |
 //! | `vectorised` | loops compiled for every instruction set, the processor's chosen at run time |
 
@@ -58,5 +59,6 @@ pub mod rms_norm;
 pub mod rotary;
 pub mod swiglu;
 pub mod threads;
+pub mod top_k;
 pub mod trainable;
 mod vectorised;

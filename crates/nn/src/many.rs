@@ -148,29 +148,6 @@ pub fn adam(settings: Adam, moved: &[Moved]) -> Result<()> {
     unsafe { kernel("adam").run(DType::F32, Grid::rows(blocks, 256), &args) }
 }
 
-/// Whether every number of tensors that kernels for cards take, of one device, is finite. Waits once.
-pub(crate) fn finite(tensors: &[&Tensor]) -> Result<bool> {
-    let Some(device) = tensors.first().map(|x| x.device()) else { return Ok(true) };
-    // Views become whole: they live until the kernel is in the queue, which is long enough.
-    let whole: Vec<Tensor> = tensors.iter().map(|x| x.contiguous()).collect::<Result<_>>()?;
-    let mut table = Table::default();
-    for x in &whole {
-        let kind = match x.dtype() {
-            DType::F32 => 0,
-            DType::F16 => 1,
-            DType::BF16 => 2,
-            other => bail!("the gate for cards got numbers of type {other:?}"),
-        };
-        table.add(&[x], x.elem_count(), kind)?;
-    }
-    let Uploaded { table, rows, blocks } = table.upload(device)?;
-    let found = Tensor::zeros(1, DType::U32, device)?;
-    let args = [Arg::Tensor(&table), Arg::U32(rows), Arg::Tensor(&found)];
-    // SAFETY: each block has a row of the table, whose tensor has as many numbers as it says.
-    unsafe { kernel("not_finite").run(DType::F32, Grid::rows(blocks, 256), &args)? };
-    Ok(found.to_vec1::<u32>()? == [0])
-}
-
 fn kernel(name: &'static str) -> Kernel {
     Kernel { file: "many", name }
 }
