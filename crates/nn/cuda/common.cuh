@@ -47,9 +47,9 @@ __device__ __forceinline__ __nv_bfloat16 from_float<__nv_bfloat16>(float x) {
   return __float2bfloat16(x);
 }
 
-// N numbers that one instruction reads or writes; their place is a multiple of their size.
+// N numbers that are read or written together, 16 bytes an instruction; their place is a multiple of their size, or of 16.
 template <class T, unsigned N>
-struct alignas(sizeof(T) * N) Pack {
+struct alignas(sizeof(T) * N < 16 ? sizeof(T) * N : 16) Pack {
   T at[N];
 };
 
@@ -59,13 +59,13 @@ constexpr unsigned LANES = 16 / sizeof(T);
 
 template <class T, unsigned N>
 __device__ __forceinline__ Pack<T, N> load(const T* place) {
-  CHECK_ALIGNED(place, sizeof(Pack<T, N>));
+  CHECK_ALIGNED(place, alignof(Pack<T, N>));
   return *reinterpret_cast<const Pack<T, N>*>(place);
 }
 
 template <class T, unsigned N>
 __device__ __forceinline__ void store(T* place, const Pack<T, N>& numbers) {
-  CHECK_ALIGNED(place, sizeof(Pack<T, N>));
+  CHECK_ALIGNED(place, alignof(Pack<T, N>));
   *reinterpret_cast<Pack<T, N>*>(place) = numbers;
 }
 

@@ -7,7 +7,7 @@
 // sum) they do on the way, which saves a pass over them. Candle's path writes windows of channels-first maps a number at
 // a time, copies maps and weights into that order and back, and takes a pass each for bias, residual and ReLU.
 //
-// `finish` adds bias and residual in place and applies the ReLU: one pass, bound by memory.
+// `finish_conv2d` adds bias and residual in place and applies the ReLU: one pass, bound by memory.
 #include "common.cuh"
 
 // Windows that a thread writes its part of: what it knows of its taps costs divisions.
@@ -199,12 +199,12 @@ __device__ void finish(T* y, const float* bias, const T* residual, const float* 
 #define INSTANTIATE(T, suffix)                                                                                        \
   WINDOWS(packed_windows_##suffix, T, true)                                                                           \
   WINDOWS(single_windows_##suffix, T, false)                                                                          \
-  extern "C" __global__ void finish_##suffix(T* y, const float* bias, const T* residual, const float* residual_bias,  \
+  extern "C" __global__ void finish_conv2d_##suffix(T* y, const float* bias, const T* residual, const float* residual_bias,  \
                                              unsigned packs, unsigned channels, unsigned relu, unsigned packed) {     \
     if (packed)                                                                                                       \
       finish<T, LANES<T>>(y, bias, residual, residual_bias, packs, channels, relu);                                   \
     else                                                                                                              \
       finish<T, 1>(y, bias, residual, residual_bias, packs, channels, relu);                                          \
   }                                                                                                                   \
-  REGISTER(finish_##suffix)
+  REGISTER(finish_conv2d_##suffix)
 FOR_EACH_TYPE(INSTANTIATE)

@@ -1,6 +1,6 @@
 // What stands around the products of a linear layer under training.
 //
-// finish: y = dropout(f(product + bias)) in place, f one of nothing, ReLU and tanh: reads and writes y once. candle needs
+// finish_trained: y = dropout(f(product + bias)) in place, f one of nothing, ReLU and tanh: reads and writes y once. candle needs
 // a launch and a pass for the bias, two to three for the ReLU and one for the dropout.
 // back: the gradient of the product from that of the result, g f' mask, and its sums over the rows (the bias' gradient)
 // in the same pass: reads g and y, writes the gradient. candle needs six launches for it.
@@ -79,11 +79,11 @@ __device__ void sum_rows(const float* x, T* sums, unsigned rows, unsigned width)
 }
 
 #define INSTANTIATE(T, suffix)                                                                                         \
-  extern "C" __global__ void finish_##suffix(T* y, const T* bias, unsigned long long count, unsigned width,            \
+  extern "C" __global__ void finish_trained_##suffix(T* y, const T* bias, unsigned long long count, unsigned width,            \
                                              unsigned f, unsigned low, unsigned high, unsigned lowest, float scale) {  \
     finish(y, bias, count, width, f, Mask{low, high, lowest, scale});                                                  \
   }                                                                                                                    \
-  REGISTER(finish_##suffix)                                                                                            \
+  REGISTER(finish_trained_##suffix)                                                                                            \
   extern "C" __global__ void back_##suffix(const T* gradient, const T* y, T* through, float* sums,                     \
                                            unsigned long long rows, unsigned width, unsigned stretch, unsigned f,      \
                                            unsigned low, unsigned high, unsigned lowest, float scale) {                \

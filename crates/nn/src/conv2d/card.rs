@@ -104,7 +104,7 @@ impl Weight {
         let blocks = [Grid::each(packs as usize).blocks[0], groups, 1];
         // SAFETY: a thread a pack of every group; nobody has seen `y` yet, and what is added has its shape.
         unsafe {
-            let kernel = Kernel { file: "conv2d", name: "finish" };
+            let kernel = Kernel { file: "conv2d", name: "finish_conv2d" };
             kernel.run(y.dtype(), Grid { blocks, threads: 256, shared: 0 }, &args)?;
         }
         Ok(y)

@@ -86,7 +86,7 @@ fn finish(y: &Tensor, bias: &Tensor, then: Then) -> Result<()> {
     ];
     // SAFETY: the kernel looks at the count, and a bias has as many numbers as a row.
     unsafe {
-        Kernel { file: "linear_training", name: "finish" }.run(
+        Kernel { file: "linear_training", name: "finish_trained" }.run(
             y.dtype(),
             Grid::rows(count.div_ceil(1024), 256),
             &args,
