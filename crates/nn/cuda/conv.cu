@@ -50,7 +50,6 @@ __device__ __forceinline__ void first_conv(const T* x, const T* weight, const T*
       }
 #pragma unroll
       for (unsigned quarter = 0; quarter < SHARE / 4; ++quarter) {
-        if (!WHOLE && channel_of(quarter, lane) >= channels) continue;
         const Pack<float, 4> four = load<float, 4>(weights + ((tap * (SHARE / 4) + quarter) * WARP + lane) * 4);
 #pragma unroll
         for (unsigned frame = 0; frame < FRAMES; ++frame)
@@ -79,7 +78,6 @@ __device__ __forceinline__ void first_conv(const T* x, const T* weight, const T*
 #pragma unroll
     for (unsigned half = 0; half < 2; ++half) {
       const unsigned channel = channel_of(half * 2, lane);
-      if (!WHOLE && channel >= channels) continue;
       Pack<T, 8> factors, shifts;
       if (WHOLE) {
         factors = load<T, 8>(norm_weight + channel);

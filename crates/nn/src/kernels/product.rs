@@ -6,7 +6,7 @@ mod card;
 #[cfg(feature = "emulator")]
 mod emulator;
 
-use candle_core::{Device, Result, Tensor, bail};
+use candle_core::{Result, Tensor, bail};
 
 /// The matrices of a batch, inside of a tensor. Rows or columns lie side by side in memory: `row` or `column` is 1.
 #[derive(Clone, Copy, Debug)]
@@ -74,15 +74,18 @@ impl Product {
         if out.turned {
             bail!("a product cannot be written column after column");
         }
-        match device {
+        let _ = (a, b);
+        #[cfg(feature = "cuda")]
+        if let candle_core::Device::Cuda(card) = device {
             // SAFETY: the caller's promise; `lead` has looked at the bounds.
-            #[cfg(feature = "cuda")]
-            Device::Cuda(card) => unsafe { card::run(self, card, a, b, out) },
-            // SAFETY: as above.
-            #[cfg(feature = "emulator")]
-            Device::Cpu => unsafe { emulator::run(self, a, b, out) },
-            other => bail!("a product for cards on {:?}: this program is built without it", other.location()),
+            return unsafe { card::run(self, card, a, b, out) };
         }
+        #[cfg(feature = "emulator")]
+        if device.is_cpu() {
+            // SAFETY: as above.
+            return unsafe { emulator::run(self, a, b, out) };
+        }
+        bail!("a product for cards on {:?}: this program is built without it", device.location())
     }
 
     /// Looks whether matrices of `rows` by `columns` lie inside of their tensor, and how they are read.
