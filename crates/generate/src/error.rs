@@ -45,7 +45,9 @@ pub enum Error {
         free: usize,
     },
     /// A pass that does not fit on the card, however small it is made.
-    #[error("the card has no memory left for a forward pass over the {rows} rows of one clip, beside a cache of {cache} bytes")]
+    #[error(
+        "the card has no memory left for a forward pass over the {rows} rows of one clip, beside a cache of {cache} bytes"
+    )]
     PassMemory {
         /// Rows of the pass.
         rows: usize,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use affekt_nn::quantized::Quantized;
 use affekt_nn::threads::in_pool;
+use candle_core::Module;
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Module};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const OUTPUTS: usize = 32_000;

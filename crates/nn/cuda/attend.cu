@@ -173,8 +173,10 @@ __device__ __forceinline__ void attend(const T* __restrict__ queries, const T* _
 #pragma unroll
   for (unsigned row = 0; row < ROWS; ++row) {
     if (row >= count) continue;
+    // A warp whose first team came too late for this row has nothing to add up.
+    if (start + warp * (WARP / L) < sees[row])
 #pragma unroll
-    for (unsigned with = L; with < WARP; with *= 2) seen[row].take(with);
+      for (unsigned with = L; with < WARP; with *= 2) seen[row].take(with);
     if (lane >= L) continue;
 #pragma unroll
     for (unsigned dim = 0; dim < DIMS; ++dim)

@@ -130,12 +130,7 @@ impl Watch {
         let x = x.contiguous()?;
         let count = x.elem_count();
         let wide = kernels::wide(&x, 0);
-        let args = [
-            Arg::Tensor(&x),
-            Arg::Tensor(&self.seen),
-            Arg::U64(count as u64),
-            Arg::U32(wide.into()),
-        ];
+        let args = [Arg::Tensor(&x), Arg::Tensor(&self.seen), Arg::U64(count as u64), Arg::U32(wide.into())];
         // Enough threads to keep a card's memory busy; each takes several packs of numbers.
         let grid = Grid::rows(count.div_ceil(256 * 16).min(1056), 256);
         // SAFETY: all `count` numbers are read, and the one of `seen` written.

@@ -242,11 +242,14 @@ mod tests {
                     assert_close("keys", &wide(&got.keys), &wide(&want.keys), tolerance);
                     assert_close("values", &wide(&got.values), &wide(&want.values), tolerance);
                 }
-                assert!(cache.append(1, &rows.narrow(1, 0, 2).unwrap(), joined, &rotation, 0.5, &plan).is_err());
+                assert!(
+                    cache.append(1, &rows.narrow(1, 0, 2).unwrap(), joined, &rotation, 0.5, &plan).is_err()
+                );
                 assert!(cache.append(2, &rows, joined, &rotation, 0.5, &plan).is_err(), "no such layer");
             }
         }
-        let cache = KvCache::new(Shape { layers: 1, heads: 1, head_dim: 2, dtype: DType::F32 }, 3, &Device::Cpu);
+        let cache =
+            KvCache::new(Shape { layers: 1, heads: 1, head_dim: 2, dtype: DType::F32 }, 3, &Device::Cpu);
         let plan = |slots: &[u32], own: &[u32]| {
             cache.as_ref().unwrap().plan(&[0], slots, &[Group { shared: &[], own: vec![own] }]).map(|_| ())
         };

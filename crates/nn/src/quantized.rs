@@ -147,14 +147,11 @@ mod tests {
             let ids = Tensor::new(&[69u32, 0, 3, 3], &Device::Cpu).unwrap();
             let want = restored.index_select(&ids, 0).unwrap();
             assert_close(&format!("{dtype:?} rows"), &weight.rows(&ids).unwrap(), &want, 1e-6);
-            for (to, tolerance) in [(DType::F32, 1e-6), (DType::F16, 1e-3)] {
+            for (to, tolerance) in [(DType::F32, 1e-6), (DType::F16, 4e-3)] {
                 let dense = weight.restore(to, &Device::Cpu).unwrap();
                 assert_eq!((dense.dtype(), dense.dims()), (to, &[70, 768][..]));
                 let dense = dense.to_dtype(DType::F32).unwrap();
                 assert_close(&format!("{dtype:?} restored"), &dense, &restored, tolerance);
-            }
-            if !Quantized::stays(&Device::Cpu) {
-                continue;
             }
             for rows in [1, 2, 4, 7, 8, 9, 33] {
                 let x = affekt_testkit::noise(0.0, 1.0, (rows, 768));

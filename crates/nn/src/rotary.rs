@@ -8,8 +8,8 @@ use rayon::prelude::*;
 use crate::cpu::{Numbers, takes};
 use crate::kernels::{self, Arg, Grid, Kernel};
 
-pub use joined::{Joined, joins};
 pub(crate) use joined::Slots;
+pub use joined::{Joined, joins};
 
 /// Which numbers of a head are rotated together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,13 +78,8 @@ fn on_card(logits: &Tensor, k: usize, watch: Option<&Tensor>) -> Result<TopK> {
         return Ok(TopK { rows: Vec::new(), spoilt });
     }
     let found = kernels::output(rows * (2 * k + 1) + 1, DType::U32, logits.device())?;
-    let args = [
-        Arg::Tensor(logits),
-        watch.into(),
-        Arg::Tensor(&found),
-        Arg::U32(vocab as u32),
-        Arg::U32(k as u32),
-    ];
+    let args =
+        [Arg::Tensor(logits), watch.into(), Arg::Tensor(&found), Arg::U32(vocab as u32), Arg::U32(k as u32)];
     let kernel = Kernel { file: "top_k", name: "top_k" };
     let threads = vocab.next_multiple_of(32).min(1024) as u32;
     // SAFETY: a block reads a row and writes its k pairs and its mark, and the first one what stands behind them all.

@@ -77,8 +77,8 @@ impl Block {
         &self.input_layernorm
     }
 
-    /// Takes the residual stream and its norm, (b, t, width) each, and gives both as `next`, the norm after this layer,
-    /// wants them; as layer `memory.layer`, for errors `layer`.
+    /// Takes the residual stream and its norm, (b, t, width) each, and gives both behind layer `layer`, where the norm is
+    /// `next`: sum and norm are one step.
     pub fn forward(
         &self,
         (xs, normed): (&Tensor, &Tensor),

@@ -228,7 +228,7 @@ impl Llama {
         gate: Gate,
         embeds: &Tensor,
         sight: Sight<'s>,
-    ) -> Result<(Tensor, Pass, Option<(Plan<'s>, &'s mut KvCache)>)> {
+    ) -> Result<(Tensor, Pass, Cached<'s>)> {
         let longest = match &sight {
             Sight::Whole(_) => embeds.dim(1)?,
             Sight::Cached(batch, _) => batch.positions.iter().max().map_or(0, |last| *last as usize + 1),
@@ -254,6 +254,9 @@ impl Llama {
         }
     }
 }
+
+/// The cache of a pass over new positions, and the plan for it.
+type Cached<'s> = Option<(Plan<'s>, &'s mut KvCache)>;
 
 /// What positions see.
 enum Sight<'s> {

@@ -119,9 +119,9 @@ impl<M: CausalLm, K> Engine<'_, M, K> {
     fn spoilt(&mut self, part: &Part) -> Error {
         let parts = std::slice::from_ref(part);
         let step = self.clips[part.clip].beams.steps();
-        match self.pass_over(parts, |model, embeds, batch, cache, layers| {
-            model.step(embeds, batch, cache, layers)
-        }) {
+        match self
+            .pass_over(parts, |model, embeds, batch, cache, layers| model.step(embeds, batch, cache, layers))
+        {
             Ok(_) => Error::NotFinite { step, found: None },
             Err(error) => Error::at(step)(error),
         }

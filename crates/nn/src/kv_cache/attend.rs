@@ -435,8 +435,10 @@ mod tests {
             let all: Vec<u32> = (0..700).collect();
             let drawn = || noise(0.0, 1.0, (700, kv_heads, head_dim));
             cache.write(0, &all, &drawn(), &drawn()).unwrap();
-            let lists: Vec<Vec<u32>> =
-                [1, 255, 256, 257, 600].iter().map(|len| (0..*len).map(|at| at * 37 % 700).collect()).collect();
+            let lists: Vec<Vec<u32>> = [1, 255, 256, 257, 600]
+                .iter()
+                .map(|len| (0..*len).map(|at| at * 37 % 700).collect())
+                .collect();
             let own: Vec<&[u32]> = lists.iter().map(Vec::as_slice).collect();
             let groups = [
                 Group { shared: &[], own: own.clone() },
@@ -467,7 +469,8 @@ mod tests {
             let before = [&shared[..12], &shared, &[]][usize::from(row >= 3) + usize::from(row >= 14)];
             let slots = [before, &own[row]].concat();
             let alone = [Group { shared: &[], own: vec![&slots] }];
-            let alone = cache.attend(0, &queries.narrow(0, row, 1).unwrap(), &plan(&cache, &alone).unwrap()).unwrap();
+            let alone =
+                cache.attend(0, &queries.narrow(0, row, 1).unwrap(), &plan(&cache, &alone).unwrap()).unwrap();
             let bits = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(bits(&alone), bits(&together.get(row).unwrap()), "row {row}");
         }
@@ -477,8 +480,9 @@ mod tests {
     fn rows_that_do_not_fit_are_refused() {
         let cache = memory(2, 8, DType::F32);
         let queries = noise(0.0, 1.0, (1, 4, 8));
-        let attend =
-            |queries: &Tensor, own: Vec<&[u32]>| cache.attend(0, queries, &plan(&cache, &[Group { shared: &[], own }])?);
+        let attend = |queries: &Tensor, own: Vec<&[u32]>| {
+            cache.attend(0, queries, &plan(&cache, &[Group { shared: &[], own }])?)
+        };
         assert!(attend(&queries, vec![&[49]]).is_ok());
         assert!(attend(&queries, vec![&[50]]).is_err(), "no such slot");
         assert!(attend(&queries, vec![&[]]).is_err(), "nothing to see");

@@ -111,8 +111,8 @@ impl Layer {
         let wide = [queries, &self.keys, &self.values].iter().all(|x| kernels::wide(x, head_dim));
         let name = match head_dim {
             _ if !wide => "attend_any",
-            ..=64 => "attend_64",
-            ..=128 => "attend_128",
+            0..=64 => "attend_64",
+            65..=128 => "attend_128",
             _ => "attend_256",
         };
         let (blocks, seen, slots) = (lists.blocks()?, lists.seen()?, lists.lists()?);

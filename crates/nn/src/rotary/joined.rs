@@ -175,8 +175,12 @@ mod tests {
                 }
             }
         }
-        let rotation =
-            Rotation::new(&Tensor::ones((1, 12), DType::F32, &Device::Cpu).unwrap(), &Tensor::new(&[0u32], &Device::Cpu).unwrap(), DType::F32, Pairs::Halves);
+        let rotation = Rotation::new(
+            &Tensor::ones((1, 12), DType::F32, &Device::Cpu).unwrap(),
+            &Tensor::new(&[0u32], &Device::Cpu).unwrap(),
+            DType::F32,
+            Pairs::Halves,
+        );
         let rows = |t: usize, width: usize| noise(0.0, 1.0, (1, t, width));
         let rotation = rotation.unwrap();
         assert!(rotation.split(&rows(1, 192), joined, 1.0).is_ok());
