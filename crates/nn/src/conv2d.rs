@@ -78,8 +78,8 @@ impl Conv2d {
     /// Several convolutions of one size as one, each over maps of its own, where [`joins`] says that there are kernels for
     /// that; maps then have a dimension more in front, as many as there are convolutions.
     pub fn joined(weights: &[Tensor], biases: &[Tensor], stride: usize) -> Result<Self> {
-        let [first, ..] = weights else { bail!("no convolutions to join") };
-        let size = Size::of(first, &biases[0], stride)?;
+        let ([first, ..], [bias, ..]) = (weights, biases) else { bail!("no convolutions to join") };
+        let size = Size::of(first, bias, stride)?;
         let fits = |(weight, bias): (&Tensor, &Tensor)| {
             weight.dims() == first.dims() && bias.dims() == [size.outputs]
         };
