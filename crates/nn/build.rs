@@ -94,10 +94,11 @@ mod emulator {
         build.flag("-fno-strict-aliasing").warnings(false);
         build.file("cuda/emulator/cuda.cpp");
         for source in super::sources() {
-            // Each a unit of its own, as for the cards: they may use the same names.
+            // Each in a namespace of its own: the linker would take functions of one name for one, whatever they do.
             let path = fs::canonicalize(&source).expect("it was listed");
             let unit = out.join(format!("{}.cpp", super::stem(&source)));
-            fs::write(&unit, format!("#include {path:?}\n")).expect("OUT_DIR can be written");
+            let text = format!("#include \"emulator/cuda.hpp\"\nnamespace {{\n#include {path:?}\n}}\n");
+            fs::write(&unit, text).expect("OUT_DIR can be written");
             build.file(unit);
         }
         // Kernels are found through constructors that nothing refers to.

@@ -39,8 +39,8 @@ use std::str::FromStr;
 use candle_core::{DType, Device};
 
 pub use error::Error;
-pub use ledger::Row;
 use ledger::Ledger;
+pub use ledger::Row;
 
 /// What can be checked by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,8 @@ pub enum Detector {
         /// The file with its weights.
         #[serde(with = "wire::path")]
         weights: PathBuf,
+        /// Where it runs: `cpu`, `cuda:INDEX`.
+        device: String,
     },
 }
 

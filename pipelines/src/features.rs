@@ -2,6 +2,7 @@
 //! `Encoder`: network and recipe.
 
 pub mod audio;
+mod frames;
 pub mod simulated;
 pub mod text;
 pub mod video;

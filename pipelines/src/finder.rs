@@ -1,6 +1,6 @@
 //! What finds faces: the detector that the bundle takes and whose weights are at hand.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use affekt_core::Digest;
@@ -8,13 +8,16 @@ use affekt_faces::{FaceDetector, Tracker};
 use affekt_weights::Bundle;
 use affekt_weights::bundle::Weights;
 
-use crate::Error;
 use crate::cut::Detector;
 use crate::networks::DETECTOR;
 use crate::recipe::Recipes;
+use crate::{Error, device};
 
 /// Detectors whose name begins so need weights.
 const NEEDS_WEIGHTS: &str = "yunet";
+
+/// Where detectors run unless they are told otherwise.
+const CPU: &str = "cpu";
 
 /// A detector, and how it finds faces.
 pub struct Finder {
@@ -44,7 +47,7 @@ impl Finder {
         for way in ways.iter().filter(|way| has_weights || !needs_weights(way)) {
             let order = match needs_weights(way) {
                 true => match bundle.weights(DETECTOR)? {
-                    Weights::File(weights) | Weights::Sharded(weights) => Detector::YuNet { weights },
+                    Weights::File(weights) | Weights::Sharded(weights) => yunet(weights),
                     // Workers, processes of their own, are told of files; no bundle of this program has them elsewhere.
                     Weights::Embedded { .. } => continue,
                 },
@@ -63,9 +66,25 @@ impl Finder {
     /// # Errors
     /// Those of reading the weights; [`Error::Recipe`] where the bundle takes no faces of YuNet.
     pub fn by(weights: &Path, recipes: &Recipes) -> Result<Self, Error> {
-        let finder = Self::new(Detector::YuNet { weights: weights.into() })?;
+        let finder = Self::new(yunet(weights.into()))?;
         let ways = &recipes.video.faces;
         if ways.contains(&finder.recipe) { Ok(finder) } else { Err(unknown(ways)) }
+    }
+
+    /// The same, but YuNet runs on the device `name` (`auto`, `cpu`, `cuda:INDEX`). What it finds differs by less than a
+    /// thousandth of a pixel there, since sums come in another order; so the recipe stays.
+    ///
+    /// # Errors
+    /// [`Error::Device`]: no such device, or one that the embedded detector cannot run on.
+    pub fn on(self, name: &str) -> Result<Self, Error> {
+        match &self.order {
+            Detector::YuNet { weights, .. } => {
+                let device = device::name(&device::named(name)?);
+                let order = Detector::YuNet { weights: weights.clone(), device };
+                Ok(Self { of_bundle: self.of_bundle, ..Self::new(order)? })
+            }
+            Detector::RustFace => embedded_on(name).map(|()| self),
+        }
     }
 
     fn new(order: Detector) -> Result<Self, Error> {
@@ -95,6 +114,23 @@ impl Finder {
         let weights = self.weights.as_ref().map(|digest| format!("detector weights {digest}"));
         self.recipe.iter().cloned().chain(weights).collect()
     }
+}
+
+/// YuNet on the CPU.
+fn yunet(weights: PathBuf) -> Detector {
+    Detector::YuNet { weights, device: CPU.into() }
+}
+
+/// Whether the embedded detector may be asked for on the device `name`: it runs on the CPU.
+///
+/// # Errors
+/// [`Error::Device`].
+pub fn embedded_on(name: &str) -> Result<(), Error> {
+    if [CPU, "auto"].contains(&name) {
+        return Ok(());
+    }
+    let reason = "the embedded face detector runs on the CPU; YuNet, which --yunet names, on both".into();
+    Err(Error::Device { name: name.into(), reason })
 }
 
 /// Features of another recipe than the networks were made for would give wrong numbers silently.

@@ -165,6 +165,9 @@ pub struct Detector {
     /// bundle's; AFFEKT_YUNET names them for all commands.
     #[arg(long, value_name = "WEIGHTS")]
     yunet: Option<PathBuf>,
+    /// Where YuNet finds faces: auto, cpu, cuda or cuda:INDEX; the embedded detector runs on the CPU only.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub faces_device: String,
 }
 
 #[cfg(feature = "media")]

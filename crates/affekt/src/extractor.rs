@@ -68,6 +68,16 @@ impl Extractor {
         Ok(self)
     }
 
+    /// Runs YuNet on this device (`auto`, `cpu`, `cuda:INDEX`): each process that decodes has memory of the card of its own
+    /// then.
+    ///
+    /// # Errors
+    /// Those of [`Finder::on`].
+    pub fn with_faces_on(mut self, device: &str) -> Result<Self, Error> {
+        self.finder = self.finder.on(device)?;
+        Ok(self)
+    }
+
     /// Has the words of clips recognised, all of them or where there is no transcript, in `language` (a code such as `en`) or
     /// in the one that each seems to be in.
     ///

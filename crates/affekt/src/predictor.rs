@@ -48,6 +48,15 @@ impl Predictor {
         Ok(self)
     }
 
+    /// Runs YuNet on this device (`auto`, `cpu`, `cuda:INDEX`).
+    ///
+    /// # Errors
+    /// Those of [`Finder::on`].
+    pub fn with_faces_on(mut self, device: &str) -> Result<Self, Error> {
+        self.networks.finder = self.networks.finder.on(device)?;
+        Ok(self)
+    }
+
     /// Loads the bundle's network `whisper` as well: requests may then ask for recognised words.
     pub fn with_recogniser(mut self) -> Result<Self, Error> {
         self.networks.recogniser = Some(Recogniser::load(&self.networks.bundle, &self.networks.device)?);

@@ -13,6 +13,9 @@
 //! picture's own pixels lie, and slow motion stays smooth.
 
 use affekt_core::RgbImage;
+use affekt_nn::frames::{Turn, turn};
+use candle_core::Device;
+use rayon::prelude::*;
 
 use crate::crop::CROP_SIZE;
 use crate::resize::preview_part;
@@ -117,6 +120,29 @@ pub fn align(image: &RgbImage, landmarks: &Landmarks) -> Option<RgbImage> {
     })
 }
 
+/// [`align`] of several faces, the turning done on a card: the same bytes.
+///
+/// # Errors
+/// What candle reports.
+pub fn align_on(
+    device: &Device,
+    faces: &[(&RgbImage, &Landmarks)],
+) -> candle_core::Result<Vec<Option<RgbImage>>> {
+    let reduced = |(image, landmarks): &(&RgbImage, &Landmarks)| {
+        let back = Similarity::fit(landmarks, &TEMPLATE)?.inverse();
+        Some(Reduced::around(image, &back))
+    };
+    let reduced: Vec<Option<Option<Reduced>>> = faces.par_iter().map(reduced).collect();
+    let shown: Vec<Turn> = reduced.iter().flatten().flatten().map(Reduced::turn).collect();
+    let crops = if shown.is_empty() { Vec::new() } else { turn(&shown, CROP_SIZE, device)? };
+    let mut crops = crops.chunks_exact(3 * CROP_SIZE * CROP_SIZE);
+    let mut crop = |shows: &Option<Reduced>| match shows.as_ref().and_then(|_| crops.next()) {
+        Some(data) => RgbImage { width: CROP_SIZE, height: CROP_SIZE, data: data.to_vec() },
+        None => RgbImage::black(CROP_SIZE, CROP_SIZE),
+    };
+    Ok(reduced.iter().map(|fitted| fitted.as_ref().map(&mut crop)).collect())
+}
+
 /// The part of a picture that a crop may show, reduced to [`FINE`] pixels for one of the crop.
 struct Reduced {
     image: RgbImage,
@@ -151,6 +177,17 @@ impl Reduced {
             (image.height as f64 / step) as f32,
         );
         Some(Self { image: preview_part(image, part, columns.1, rows.1), way, borders })
+    }
+
+    /// What a card needs to make the crop.
+    fn turn(&self) -> Turn<'_> {
+        let Similarity { a, b, x, y } = self.way;
+        Turn {
+            size: (self.image.width, self.image.height),
+            data: &self.image.data,
+            way: [a, b, x, y],
+            borders: [self.borders.x, self.borders.y, self.borders.right(), self.borders.bottom()],
+        }
     }
 
     /// The crop.

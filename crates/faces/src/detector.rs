@@ -1,6 +1,7 @@
 //! What a face detector is.
 
 use affekt_core::{Digest, RgbImage};
+use candle_core::Device;
 
 use crate::{Error, Landmarks, Rect};
 
@@ -29,6 +30,11 @@ pub trait FaceDetector: Send {
     /// Whether detections come with landmarks, so that faces can be aligned; no detection has any where this is false.
     fn finds_landmarks(&self) -> bool {
         false
+    }
+
+    /// The card that it runs on, where it does: the faces that it finds are turned there, too.
+    fn card(&self) -> Option<Device> {
+        None
     }
 
     /// All faces of a picture, best first. A picture without a face, or too small to hold one, has none; that is no

@@ -1,8 +1,11 @@
 //! Tracks in the making: which detection continues which face, and the crops of each.
 
+use std::collections::HashMap;
+
 use affekt_core::{Frame, RgbImage, Seconds};
 use rayon::prelude::*;
 
+use crate::align::align_on;
 use crate::sighting::Sighting;
 use crate::speaker::{Face, FaceTrack, Mark, TrackSummary};
 use crate::track::{HELD_BYTES, Held};
@@ -283,13 +286,20 @@ impl Track {
     /// Crops the frames after `from` up to and including `to`.
     fn take(&mut self, from: Option<Sighting>, to: Sighting, held: &Held, marks: &mut Vec<RawMark>) {
         let first = from.map_or(to.position, |from| from.position + 1);
-        let sightings = (first..=to.position).into_par_iter().map(|position| {
-            let frame = held.frame(position);
-            let between = from.filter(|_| position < to.position);
-            let at = between.map_or(to, |from| from.towards(&to, position, frame.time.0));
-            (at, face(frame, &at, between.is_some(), self.crops.sampling.chooses(position)))
+        let between = |position: usize| from.filter(|_| position < to.position);
+        let sightings: Vec<Sighting> = (first..=to.position)
+            .map(|position| {
+                let time = held.frame(position).time.0;
+                between(position).map_or(to, |from| from.towards(&to, position, time))
+            })
+            .collect();
+        let chosen = |at: &Sighting| self.crops.sampling.chooses(at.position);
+        let turned = turned(held, sightings.iter().filter(|at| chosen(at)));
+        let faces = sightings.into_par_iter().map(|at| {
+            let turned = turned.get(&at.position);
+            (at, face(held.frame(at.position), &at, between(at.position).is_some(), chosen(&at), turned))
         });
-        for (at, face) in sightings.collect::<Vec<_>>() {
+        for (at, face) in faces.collect::<Vec<_>>() {
             let frame = held.frame(at.position);
             let pixels = frame.image.width * frame.image.height;
             self.summary.weight += f64::from(at.bbox.area()) / pixels as f64;
@@ -309,13 +319,25 @@ impl Run {
     }
 }
 
-/// The face that `at` says to be in `frame`, with its crop or an empty one.
-fn face(frame: &Frame, at: &Sighting, interpolated: bool, cropped: bool) -> Face {
+/// The faces that are turned on a card, where there is one, by position. The CPU makes the same bytes, so that a card that
+/// fails costs nothing but time.
+fn turned<'s>(held: &Held, sightings: impl Iterator<Item = &'s Sighting>) -> HashMap<usize, RgbImage> {
+    let Some(card) = &held.card else { return HashMap::new() };
+    let with_landmarks = |at: &'s Sighting| Some((at.position, at.landmarks.as_ref()?));
+    let faces: Vec<_> = sightings.filter_map(with_landmarks).collect();
+    let pictures: Vec<_> =
+        faces.iter().map(|(position, landmarks)| (&held.frame(*position).image, *landmarks)).collect();
+    let crops = align_on(card, &pictures).unwrap_or_default();
+    faces.iter().zip(crops).filter_map(|((position, _), crop)| Some((*position, crop?))).collect()
+}
+
+/// The face that `at` says to be in `frame`, with its crop, which may have been `turned` already, or an empty one.
+fn face(frame: &Frame, at: &Sighting, interpolated: bool, cropped: bool, turned: Option<&RgbImage>) -> Face {
     let Sighting { bbox, score, landmarks, .. } = *at;
     if !cropped {
         return Face { bbox, score, landmarks, crop: RgbImage::black(0, 0), interpolated };
     }
-    let aligned = landmarks.and_then(|points| align(&frame.image, &points));
+    let aligned = turned.cloned().or_else(|| align(&frame.image, &landmarks?));
     let crop = aligned.unwrap_or_else(|| crop(&frame.image, &bbox));
     Face { bbox, score, landmarks, crop, interpolated }
 }

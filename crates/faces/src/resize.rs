@@ -6,13 +6,11 @@
 //! Where a grey level does not matter, [`preview`] is four times as fast.
 
 use affekt_core::RgbImage;
+use affekt_nn::frames::{PRECISION, Weights};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
 use crate::geometry::Rect;
-
-/// Fractional bits of a weight: 32, less 8 for the pixel and 2 to spare for the sum.
-const PRECISION: u32 = 22;
 
 /// `image` as a picture of `width` x `height` pixels; black where either picture has no pixel.
 pub fn resize(image: &RgbImage, width: usize, height: usize) -> RgbImage {
@@ -31,60 +29,6 @@ pub fn resize_part(image: &RgbImage, area: Rect, width: usize, height: usize) ->
     RgbImage { width, height, data }
 }
 
-/// For each output pixel of one axis, the input pixels that it sees and their weights.
-struct Weights {
-    spans: Vec<Span>,
-    values: Vec<i32>,
-}
-
-/// Input pixels `start..start + count`, with weights from `at` on.
-struct Span {
-    start: usize,
-    count: usize,
-    at: usize,
-}
-
-impl Weights {
-    /// Weights that take `from..to` of `input` pixels to `output` pixels; `None` where there is nothing to take.
-    fn new(input: usize, from: f64, to: f64, output: usize) -> Option<Self> {
-        let (from, to) = (from.max(0.0), to.min(input as f64));
-        if output == 0 || from >= to || !(to - from).is_finite() {
-            return None;
-        }
-        let scale = (to - from) / output as f64;
-        // A triangle as wide as an output pixel: antialias when reducing, plain bilinear when enlarging.
-        let support = scale.max(1.0);
-        let mut weights = Self { spans: Vec::with_capacity(output), values: Vec::new() };
-        for index in 0..output {
-            let centre = from + (index as f64 + 0.5) * scale;
-            let start = (centre - support + 0.5).max(0.0) as usize;
-            let end = ((centre + support + 0.5) as usize).min(input);
-            weights.push(start, end, |x| 1.0 - ((x as f64 - centre + 0.5) / support).abs());
-        }
-        Some(weights)
-    }
-
-    fn push(&mut self, start: usize, end: usize, triangle: impl Fn(usize) -> f64) {
-        let raw: Vec<f64> = (start..end).map(|x| triangle(x).max(0.0)).collect();
-        let sum: f64 = raw.iter().sum();
-        let fixed = f64::from(1u32 << PRECISION);
-        self.spans.push(Span { start, count: raw.len(), at: self.values.len() });
-        self.values.extend(raw.iter().map(|weight| (weight / sum * fixed + 0.5) as i32));
-    }
-
-    fn of(&self, span: &Span) -> &[i32] {
-        &self.values[span.at..span.at + span.count]
-    }
-
-    fn first(&self) -> usize {
-        self.spans.first().map_or(0, |span| span.start)
-    }
-
-    fn last(&self) -> usize {
-        self.spans.last().map_or(0, |span| span.start + span.count)
-    }
-}
-
 /// Rounds a sum of weighted pixels; weights are at least 0 and sum to 1, so that it never exceeds 8 bits by more than
 /// rounding.
 fn to_pixel(sum: i32) -> u8 {
@@ -94,9 +38,9 @@ fn to_pixel(sum: i32) -> u8 {
 const HALF: i32 = 1 << (PRECISION - 1);
 
 fn pass_across(image: &RgbImage, rows: std::ops::Range<usize>, weights: &Weights) -> Vec<u8> {
-    let mut strip = Vec::with_capacity(3 * rows.len() * weights.spans.len());
+    let mut strip = Vec::with_capacity(3 * rows.len() * weights.spans().len());
     for row in image.data.chunks_exact(3 * image.width).take(rows.end).skip(rows.start) {
-        for span in &weights.spans {
+        for span in weights.spans() {
             let mut sum = [HALF; 3];
             let pixels = row[3 * span.start..].as_chunks::<3>().0;
             for (pixel, &weight) in pixels.iter().zip(weights.of(span)) {
@@ -111,9 +55,9 @@ fn pass_across(image: &RgbImage, rows: std::ops::Range<usize>, weights: &Weights
 }
 
 fn pass_down(strip: &[u8], first_row: usize, stride: usize, weights: &Weights) -> Vec<u8> {
-    let mut data = Vec::with_capacity(weights.spans.len() * stride);
+    let mut data = Vec::with_capacity(weights.spans().len() * stride);
     let mut sums = vec![HALF; stride];
-    for span in &weights.spans {
+    for span in weights.spans() {
         sums.fill(HALF);
         let rows = strip[(span.start - first_row) * stride..].chunks_exact(stride);
         for (row, &weight) in rows.zip(weights.of(span)) {

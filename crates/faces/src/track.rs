@@ -11,6 +11,7 @@
 use std::collections::VecDeque;
 
 use affekt_core::{Frame, Seconds};
+use candle_core::Device;
 
 use crate::cuts::CutFinder;
 use crate::follow::{Crops, Tracks};
@@ -63,9 +64,10 @@ struct Key {
 impl<'d> Tracker<'d> {
     /// Starts a clip.
     pub fn new(detector: &'d mut dyn FaceDetector) -> Self {
+        let card = detector.card();
         Self {
             detector,
-            held: Held::default(),
+            held: Held { card, ..Held::default() },
             finder: CutFinder::default(),
             cuts: Vec::new(),
             settled: 0,
@@ -201,6 +203,8 @@ impl<'d> Tracker<'d> {
 /// Frames that are not done with, by position in the clip.
 #[derive(Default)]
 pub(crate) struct Held {
+    /// Where faces are turned upright, if not on the CPU.
+    pub(crate) card: Option<Device>,
     first: usize,
     frames: VecDeque<Frame>,
 }

@@ -1,8 +1,10 @@
 //! Alignment on a drawn face, turned, scaled and shifted.
 
 use affekt_core::RgbImage;
-use affekt_faces::align::{Similarity, TEMPLATE};
+use affekt_faces::align::{Similarity, TEMPLATE, align_on};
 use affekt_faces::{CROP_SIZE, Landmarks, Point, align};
+use affekt_nn::frames;
+use candle_core::{DType, Device};
 
 /// A way from the template to a picture: turned by `degrees`, `scale` pixels for one, the crop's middle at (`x`, `y`).
 fn placed(degrees: f64, scale: f64, x: f64, y: f64) -> Similarity {
@@ -147,4 +149,33 @@ fn points_that_are_no_face_are_refused() {
     align(&image, &huge);
     align(&RgbImage::black(0, 0), &TEMPLATE);
     align(&RgbImage::black(1, 1), &TEMPLATE).unwrap();
+}
+
+/// With the kernels of `affekt-nn` emulated, this runs them.
+#[test]
+fn a_card_turns_to_the_same_bytes() {
+    let device = &Device::Cpu;
+    if !frames::takes(DType::F32, device).unwrap() {
+        return;
+    }
+    let ways = [
+        placed(0.0, 1.0, 320.0, 240.0),
+        placed(33.0, 0.4, 300.0, 200.0),
+        placed(-110.0, 2.3, 10.0, 400.0),
+        placed(10.0, 1.0, -5000.0, 240.0),
+        placed(5.0, 0.1, 320.0, 240.0),
+        placed(179.0, 1.7, 630.0, 5.0),
+    ];
+    let mut faces: Vec<(RgbImage, Landmarks)> =
+        ways.iter().map(|way| (picture(way), landmarks(way))).collect();
+    faces.push((RgbImage::black(20, 20), [Point { x: 5.0, y: 5.0 }; 5]));
+    faces.push((RgbImage { width: 1, height: 1, data: vec![7, 8, 9] }, TEMPLATE));
+    faces.push((RgbImage::black(0, 0), TEMPLATE));
+    let given: Vec<_> = faces.iter().map(|(image, landmarks)| (image, landmarks)).collect();
+    let crops = align_on(device, &given).unwrap();
+    for ((image, landmarks), crop) in faces.iter().zip(&crops) {
+        assert!(*crop == align(image, landmarks), "{landmarks:?}");
+    }
+    assert!(align_on(device, &[]).unwrap().is_empty());
+    assert!(frames::turn(&[], CROP_SIZE, device).is_err());
 }

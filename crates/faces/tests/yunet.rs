@@ -112,6 +112,27 @@ fn weights_of_another_network_are_refused_and_odd_pictures_taken() {
     }
 }
 
+#[test]
+fn pictures_of_any_sizes_are_found_in_together_as_alone() {
+    let checkpoint = Checkpoint::open(&golden("yunet.weights")).unwrap();
+    let mut detector = YuNet::load(&checkpoint, 64, &Device::Cpu).unwrap();
+    let sizes = [(40, 30), (0, 9), (200, 150), (40, 30), (64, 64), (200, 150), (33, 64)];
+    let picture = |(at, (width, height)): (usize, (usize, usize))| {
+        let value = |place: usize| (place * (7 + at) % 251) as u8;
+        RgbImage { width, height, data: (0..3 * width * height).map(value).collect() }
+    };
+    let pictures: Vec<RgbImage> = sizes.into_iter().enumerate().map(picture).collect();
+    let together = detector.detect_batch(&pictures.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(together.len(), pictures.len());
+    for (picture, together) in pictures.iter().zip(together) {
+        let alone = detector.detect(picture).unwrap();
+        assert_eq!(alone.len(), together.len());
+        for (alone, together) in alone.iter().zip(together) {
+            assert!((alone.score - together.score).abs() < 1e-4 && alone.bbox.iou(&together.bbox) > 0.999);
+        }
+    }
+}
+
 fn published(folder: &Path, file: &str, longest: usize) -> YuNet {
     let checkpoint = Checkpoint::open(&folder.join("face_detector").join(file)).unwrap();
     YuNet::load(&checkpoint, longest, &Device::Cpu).unwrap()

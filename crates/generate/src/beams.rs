@@ -1,6 +1,8 @@
 //! The book of one clip's search. It knows no model: scores come in, tokens and the rows to carry over go out, so
 //! that many clips can share one forward pass.
 
+use affekt_nn::top_k::Likeliest;
+
 use crate::candidates::{self, Candidate, LogProbs};
 use crate::hypotheses::{Hypotheses, Hypothesis, Path};
 use crate::{Error, Scorer, Settings};
@@ -49,22 +51,39 @@ impl Beams {
     pub fn advance<R: AsRef<[f32]>>(&mut self, logits: &[R]) -> Result<Option<Next>, Error> {
         let rows: Option<Vec<LogProbs>> = logits.iter().map(|row| LogProbs::of(row.as_ref())).collect();
         let rows = rows.ok_or(Error::NotFinite { step: self.steps, found: None })?;
-        let sums: Vec<f32> = self.running.iter().map(|beam| beam.sum).collect();
-        let candidates = candidates::best(&sums, &rows, self.settings.candidates());
-        let going_on = self.sort_out(&candidates);
+        let candidates = candidates::best(&self.sums(), &rows, self.settings.candidates());
+        Ok(self.take(&candidates, logits.len()))
+    }
+
+    /// As [`Self::advance`], with the likeliest tokens of each row, [`Settings::candidates`] or all there are.
+    pub fn advance_by(&mut self, rows: &[&Likeliest]) -> Result<Option<Next>, Error> {
+        if rows.iter().any(|row| row.tokens.is_empty()) {
+            return Err(Error::NotFinite { step: self.steps, found: None });
+        }
+        let candidates = candidates::best_of(&self.sums(), rows, self.settings.candidates());
+        Ok(self.take(&candidates, rows.len()))
+    }
+
+    fn sums(&self) -> Vec<f32> {
+        self.running.iter().map(|beam| beam.sum).collect()
+    }
+
+    /// Books a step over `rows` rows.
+    fn take(&mut self, candidates: &[Candidate], rows: usize) -> Option<Next> {
+        let going_on = self.sort_out(candidates);
         self.steps += 1;
         if self.steps == self.settings.max_new_tokens {
-            self.cut_off(&candidates, &going_on);
-            return Ok(None);
+            self.cut_off(candidates, &going_on);
+            return None;
         }
-        if self.is_decided(&candidates, &going_on) {
-            return Ok(None);
+        if self.is_decided(candidates, &going_on) {
+            return None;
         }
         self.running = going_on.iter().map(|chosen| self.follow(chosen)).collect();
-        Ok(Some(Next {
+        Some(Next {
             tokens: going_on.iter().map(|chosen| chosen.token).collect(),
-            rows: going_on.iter().map(|chosen| chosen.beam.min(logits.len() - 1) as u32).collect(),
-        }))
+            rows: going_on.iter().map(|chosen| chosen.beam.min(rows - 1) as u32).collect(),
+        })
     }
 
     /// Books the ended candidates and returns those that go on, one a beam. An ended candidate counts only if its rank

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use affekt_nn::exp::log_sum_exp;
+use affekt_nn::top_k::Likeliest;
 
 /// Tokens that are passed over together where none of them is good enough.
 const BLOCK: usize = 64;
@@ -69,6 +70,22 @@ pub(crate) fn best(scores: &[f32], rows: &[LogProbs], count: usize) -> Vec<Candi
     kept
 }
 
+/// As [`best`], where of each row the likeliest tokens are known, `count` of them or all there are.
+pub(crate) fn best_of(scores: &[f32], rows: &[&Likeliest], count: usize) -> Vec<Candidate> {
+    let of_beam = |(beam, &sum): (usize, &f32)| {
+        let row = rows[beam.min(rows.len() - 1)];
+        let tokens = row.tokens.iter().zip(&row.log_probs);
+        tokens.map(move |(&token, log_prob)| Candidate { score: sum + log_prob, beam, token })
+    };
+    let mut kept: Vec<Candidate> = scores.iter().enumerate().flat_map(of_beam).collect();
+    let order = |a: &Candidate, b: &Candidate| {
+        b.score.total_cmp(&a.score).then(a.beam.cmp(&b.beam)).then(a.token.cmp(&b.token))
+    };
+    kept.sort_unstable_by(order);
+    kept.truncate(count);
+    kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +117,33 @@ mod tests {
         let found = best(&[0.0, -1e9], &[row(&[-1.0, -2.0])], 3);
         assert_eq!(found[1], Candidate { score: -2.0, beam: 0, token: 1 });
         assert_eq!((found[2].beam, found[2].token), (1, 0));
+    }
+
+    #[test]
+    fn the_likeliest_tokens_of_each_row_are_enough() {
+        use affekt_nn::top_k::top_k;
+        use candle_core::Tensor;
+
+        for (beams, vocab, count) in [(4, 50, 8), (1, 9, 2), (5, 7, 45), (3, 300, 6)] {
+            let logits = affekt_testkit::noise(0.0, 2.0, (beams, vocab));
+            // In steps, so that there are ties.
+            let logits = ((logits * 4.0).unwrap().round().unwrap() * 0.25).unwrap();
+            let found = top_k(&logits, count.min(vocab), None).unwrap();
+            let numbers: Vec<Vec<f32>> = logits.to_vec2().unwrap();
+            for shared in [false, true] {
+                let rows = if shared { 1 } else { beams };
+                let sums: Vec<f32> = (0..beams)
+                    .map(|beam| if shared && beam > 0 { -1e9 } else { -0.5 * beam as f32 })
+                    .collect();
+                let whole: Vec<LogProbs> =
+                    numbers[..rows].iter().map(|row| LogProbs::of(row).unwrap()).collect();
+                let likeliest: Vec<&Likeliest> = found.rows[..rows].iter().collect();
+                let (got, want) = (best_of(&sums, &likeliest, count), best(&sums, &whole, count));
+                let places = |all: &[Candidate]| all.iter().map(|it| (it.beam, it.token)).collect::<Vec<_>>();
+                assert_eq!(places(&got), places(&want), "{beams} beams, {vocab} tokens, {count}");
+            }
+        }
+        let none = Tensor::zeros((0, 5), candle_core::DType::F32, &candle_core::Device::Cpu).unwrap();
+        assert!(top_k(&none, 2, None).unwrap().rows.is_empty());
     }
 }

@@ -10,6 +10,7 @@ mod slots;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
+use affekt_nn::device::OutOfMemory;
 use candle_core::Tensor;
 
 use crate::{CausalLm, Error, Generation, Settings};
@@ -48,6 +49,8 @@ pub struct Tally {
     pub clips: usize,
     /// Most clips in flight.
     pub most_clips: usize,
+    /// How often a pass did not fit into the memory of a card, and was made again in smaller ones.
+    pub shrunk: usize,
     /// How often a clip in flight sat a pass out because the cache had to be kept for older ones.
     pub held_back: usize,
     /// Most bytes of the cache that were in use.
@@ -76,13 +79,16 @@ pub struct Engine<'m, M: CausalLm, K> {
     clips: Vec<Clip<K>>,
     ended: VecDeque<(K, Result<Generation, Error>)>,
     tally: Tally,
+    /// Most rows of a pass, as far as a card without memory has taught.
+    most_rows: usize,
 }
 
 impl<'m, M: CausalLm, K> Engine<'m, M, K> {
     /// An engine for searches by `settings`. Sets the cache aside.
     ///
     /// # Errors
-    /// [`Error::BadSetting`], [`Error::Layers`], and what candle reports of the cache.
+    /// [`Error::BadSetting`], [`Error::Layers`], [`Error::CacheMemory`] for a cache that the card cannot give, and what
+    /// else candle reports of it.
     pub fn new(model: &'m M, settings: Settings, budget: Budget) -> Result<Self, Error> {
         settings.check(model.vocab())?;
         for (name, value) in [("most clips", budget.clips), ("prefill", budget.prefill)] {
@@ -93,7 +99,7 @@ impl<'m, M: CausalLm, K> Engine<'m, M, K> {
         let capacity = u32::try_from(budget.bytes / model.slot_bytes()).unwrap_or(u32::MAX);
         Ok(Self {
             layers: settings.layers.resolve(model.hidden_entries())?,
-            cache: model.new_cache(capacity as usize)?,
+            cache: model.new_cache(capacity as usize).map_err(no_cache)?,
             slots: Slots::new(capacity),
             model,
             settings,
@@ -102,6 +108,7 @@ impl<'m, M: CausalLm, K> Engine<'m, M, K> {
             clips: Vec::new(),
             ended: VecDeque::new(),
             tally: Tally::default(),
+            most_rows: usize::MAX,
         })
     }
 
@@ -220,6 +227,14 @@ impl<'m, M: CausalLm, K> Engine<'m, M, K> {
         clip.enter(&mut self.slots);
         self.clips.push(clip);
         true
+    }
+}
+
+/// The error of a cache that cannot be set aside.
+fn no_cache(error: candle_core::Error) -> Error {
+    match OutOfMemory::of(&error) {
+        Some(&OutOfMemory { wanted, free }) => Error::CacheMemory { wanted, free },
+        None => Error::Tensor(error),
     }
 }
 

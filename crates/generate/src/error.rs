@@ -36,6 +36,24 @@ pub enum Error {
         /// Bytes of the budget.
         budget: usize,
     },
+    /// A cache that the card cannot give.
+    #[error("the cache takes {wanted} bytes, the card has {free} bytes left beside the weights")]
+    CacheMemory {
+        /// Bytes of the cache.
+        wanted: usize,
+        /// Bytes that the card could still give.
+        free: usize,
+    },
+    /// A pass that does not fit on the card, however small it is made.
+    #[error(
+        "the card has no memory left for a forward pass over the {rows} rows of one clip, beside a cache of {cache} bytes"
+    )]
+    PassMemory {
+        /// Rows of the pass.
+        rows: usize,
+        /// Bytes of the cache.
+        cache: usize,
+    },
     /// Scores that are not numbers.
     #[error("the language model's scores are not numbers (NaN or infinite) at step {step}{}", layer(found.as_ref()))]
     NotFinite {
@@ -66,7 +84,11 @@ impl Error {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::BadSetting { .. } | Self::OverBudget { .. } | Self::Layers(_) => ErrorKind::BadConfig,
+            Self::BadSetting { .. }
+            | Self::OverBudget { .. }
+            | Self::CacheMemory { .. }
+            | Self::PassMemory { .. }
+            | Self::Layers(_) => ErrorKind::BadConfig,
             Self::BadPrompt { .. } => ErrorKind::BadInput,
             Self::NotFinite { .. } => ErrorKind::BadModel,
             Self::Tensor(_) => ErrorKind::Internal,
@@ -79,6 +101,14 @@ impl Explain for Error {
                 Some("check the weights and the input for NaN; in f16, try --dtype f32 or bf16".into())
             }
             Self::Layers(_) => Some("entries run from 0, the embeddings, or back from -1, the last".into()),
+            Self::CacheMemory { free, .. } => Some(format!(
+                "give the cache at most {} bytes: a tenth of what is left is wanted for the passes",
+                free / 10 * 9
+            )),
+            Self::PassMemory { cache, .. } => Some(format!(
+                "give the cache at most {} bytes, search with fewer beams, or end other programs on the card",
+                cache / 10 * 9
+            )),
             Self::OverBudget { .. } => {
                 Some("give the cache more memory, or the clip fewer new tokens or beams".into())
             }

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use affekt_nn::finite::Watch;
 use affekt_nn::kv_cache::Group;
 use candle_core::{Result, Tensor};
 
@@ -40,6 +41,18 @@ pub trait CausalLm {
         cache: &mut Self::Cache,
         layers: &RangeInclusive<usize>,
     ) -> Result<Step>;
+
+    /// As [`Self::step`], but it does not wait for the card on which it runs: whether all numbers are finite is then told
+    /// by the watch, which the caller asks when it has to wait anyway. Elsewhere there is none.
+    fn start(
+        &self,
+        embeds: &Tensor,
+        batch: &Batch,
+        cache: &mut Self::Cache,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<(Step, Option<Watch>)> {
+        Ok((self.step(embeds, batch, cache, layers)?, None))
+    }
 }
 
 /// New positions of many texts, one a row.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use affekt_nn::quantized::Quantized;
 use affekt_nn::threads::in_pool;
+use candle_core::Module;
 use candle_core::quantized::{GgmlDType, QTensor};
-use candle_core::{Device, Module};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const OUTPUTS: usize = 32_000;
@@ -22,7 +22,7 @@ fn products(criterion: &mut Criterion) {
         let drawn = QTensor::quantize(&affekt_testkit::noise(0.0, 1.0, (DRAWN, INPUTS)), dtype).unwrap();
         let bytes = drawn.data().unwrap().repeat(OUTPUTS / DRAWN);
         let size = bytes.len() as u64;
-        let weight = Quantized::new(Arc::new(bytes), dtype, (OUTPUTS, INPUTS), &Device::Cpu).unwrap();
+        let weight = Quantized::new(Arc::new(bytes), dtype, (OUTPUTS, INPUTS)).unwrap();
         let mut group = criterion.benchmark_group(format!("quantized {dtype:?}"));
         group.sample_size(10).warm_up_time(Duration::from_millis(300));
         for rows in [1, 4, 8, 16, 64, 256] {

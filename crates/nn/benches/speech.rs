@@ -114,7 +114,7 @@ fn attention(criterion: &mut Criterion) {
         let weights = softmax_last_dim(&(part(0)?.matmul(&part(1)?.t()?)? + gated)?)?;
         weights.matmul(&part(2)?)?.transpose(1, 2)?.flatten_from(2) // (1, t, 1024)
     };
-    compare(criterion, "gated attention", || gated_attention(&qkv, &gates, &bias, None), candle);
+    compare(criterion, "gated attention", || gated_attention(&qkv, None, &gates, &bias, None), candle);
 }
 
 criterion_group!(benches, rows, convolutions, attention);

@@ -2,7 +2,10 @@
 //!
 //! With channels last, the inputs of one output lie side by side in memory: the windows of a sequence are a view of it
 //! (stride `stride * c` between windows of `kernel * c` numbers), and a convolution is that view times a matrix. On the
-//! CPU in f32, what follows is done to each tile of the product while it is in the cache. No backward pass.
+//! CPU in f32, what follows is done to each tile of the product while it is in the cache. On a card windows that overlap
+//! are read by several products, each of windows that do not. No backward pass.
+
+mod card;
 
 use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor, bail};
@@ -11,12 +14,24 @@ use rayon::prelude::*;
 
 use crate::cpu::{Numbers, Shared, takes};
 use crate::gelu::{gelu, gelu_erf};
+use crate::kernels;
 use crate::maps::{Filled, filled};
 use crate::norm::LayerNorm;
 use crate::product::{Matrix, Rows, multiply, product_by_rows};
 
+/// Outputs that share a row of a grouped convolution's product on a card. The frames that they see are copied: all frames
+/// (8 + kernel - 1) / 8 times, where a row for each output would copy them `kernel` times. The price are products with
+/// zeros: the work is that of 8 + kernel - 1 taps, 1.05 times as much for 128.
+const PER_ROW: usize = 8;
+
 /// Outputs of one tile: with 512 channels they take half of a common second-level cache.
 const ROWS: usize = 256;
+
+/// Whether several convolutions over `x` are worth computing in tiles of time, so that what lies between them stays in a
+/// cache: on the CPU, in whose place no card stands.
+pub fn tiles_pay(x: &Tensor) -> bool {
+    x.device().is_cpu() && !kernels::take(x)
+}
 
 /// 1-d convolution without padding: (b, t, c_in) -> (b, t', c_out), t' = (t - kernel) / stride + 1.
 #[derive(Clone, Debug)]
@@ -51,6 +66,9 @@ impl Conv1d {
 
     /// (b, t, c_in) -> (b, t', c_out). Fewer frames than the kernel has taps are an error.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.runs_on_card(x) {
+            return self.on_card(x, false);
+        }
         if !takes(x) {
             return self.composed(x);
         }
@@ -62,8 +80,16 @@ impl Conv1d {
         })
     }
 
+    /// `gelu(conv(x))`, exact GELU: (b, t, c_in) -> (b, t', c_out).
+    pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        if self.runs_on_card(x) { self.on_card(x, true) } else { gelu_erf(&self.forward(x)?) }
+    }
+
     /// `gelu(norm(conv(x)))`, the norm over channels, exact GELU: (b, t, c_in) -> (b, t', c_out).
     pub fn forward_norm_gelu(&self, x: &Tensor, norm: &LayerNorm) -> Result<Tensor> {
+        if self.runs_on_card(x) {
+            return self.norm_gelu_on_card(x, norm);
+        }
         if !takes(x) {
             return norm.forward_gelu(&self.composed(x)?);
         }
@@ -118,11 +144,17 @@ impl Conv1d {
 /// of a clip are one batched product.
 #[derive(Clone, Debug)]
 pub struct GroupedConv1d {
-    /// (groups, kernel * c_in / groups, c_out / groups)
+    /// (groups, (per_row + kernel - 1) * inputs, per_row * outputs): for each of `per_row` outputs side by side the weight,
+    /// and zero for the frames that it does not see.
     weight: Tensor,
     bias: Tensor,
     groups: usize,
     kernel: usize,
+    /// Channels of a group.
+    inputs: usize,
+    outputs: usize,
+    /// [`PER_ROW`] on a card, else 1.
+    per_row: usize,
     /// Zeros before the first frame and after the last.
     padding: (usize, usize),
 }
@@ -137,18 +169,27 @@ impl GroupedConv1d {
         }
         let outputs = c_out / groups;
         let weight = weight.reshape((groups, outputs, inputs, kernel))?.permute((0, 3, 2, 1))?;
-        let weight = weight.reshape((groups, kernel * inputs, outputs))?;
-        Ok(Self { weight, bias: bias.contiguous()?, groups, kernel, padding })
+        let per_row = if kernels::take(&weight) { PER_ROW } else { 1 };
+        let column = |at: usize| weight.pad_with_zeros(1, at, per_row - 1 - at);
+        let columns = (0..per_row).map(column).collect::<Result<Vec<_>>>()?;
+        let weight = Tensor::stack(&columns, 3)?; // (groups, per_row + kernel - 1, inputs, per_row, outputs)
+        let weight = weight.reshape((groups, (per_row + kernel - 1) * inputs, per_row * outputs))?;
+        Ok(Self { weight, bias: bias.contiguous()?, groups, kernel, inputs, outputs, per_row, padding })
     }
 
     /// `x + gelu(conv(x))`, exact GELU, for convolutions that keep shapes: (b, t, c) -> (b, t, c).
     pub fn forward_gelu_add(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, length, channels) = x.dims3()?;
-        let (_, taps, outputs) = self.weight.dims3()?;
         let (before, after) = self.padding;
-        let keeps = taps / self.kernel * self.groups == channels && outputs * self.groups == channels;
+        let keeps = [self.inputs, self.outputs].iter().all(|part| part * self.groups == channels);
         if !keeps || before + after + 1 != self.kernel {
             bail!("a convolution that changes shapes cannot be added to its input {:?}", x.dims());
+        }
+        if kernels::take(x) && self.per_row > 1 {
+            return self.gelu_add_on_card(&x.contiguous()?);
+        }
+        if self.per_row > 1 {
+            bail!("a grouped convolution on a card got {:?} on {:?}", x.dtype(), x.device().location());
         }
         if takes(x) {
             let x = x.contiguous()?;
@@ -242,6 +283,8 @@ fn windows(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use affekt_testkit::assert_close;
     use candle_core::{DType, Device, Tensor};
@@ -261,6 +304,10 @@ mod tests {
     fn conv1d_is_candles_with_the_channels_last() {
         for (batch, length, c_in, kernel, stride) in [
             (1, 57, 1, 10, 5),
+            (3, 402, 1, 10, 5),
+            (2, 40, 1, 7, 9),
+            (2, 30, 3, 7, 2),
+            (2, 11, 2, 3, 5),
             (1, 31, 6, 3, 2),
             (3, 30, 6, 2, 2),
             (2, 6, 4, 3, 2),
@@ -280,6 +327,34 @@ mod tests {
                 assert_close("conv1d", &wide(&conv.forward(&cast(&x)).unwrap()), &want, tolerance);
                 let got = conv.forward_norm_gelu(&cast(&x), &norm).unwrap();
                 assert_close("norm and gelu", &wide(&got), &normed, 10. * tolerance);
+                let got = conv.forward_gelu(&cast(&x)).unwrap();
+                assert_close("gelu", &wide(&got), &want.gelu_erf().unwrap(), tolerance);
+            }
+        }
+    }
+
+    /// As many channels as the kernel for cards has lanes for, and others; several frames a block; batch against single.
+    #[test]
+    fn the_first_layer_of_speech_encoders_is_what_it_is_in_f64() {
+        for (batch, length, channels, bias) in [(2, 400, 512, false), (1, 15, 512, true), (3, 173, 500, true)]
+        {
+            let (weight, shift) = (noise(&[channels, 1, 10]), noise(&[channels]));
+            let x = noise(&[batch, length, 1]);
+            let run = |x: &Tensor, dtype| {
+                let cast = |x: &Tensor| x.to_dtype(dtype).unwrap();
+                let named =
+                    HashMap::from([("weight".to_owned(), cast(&shift)), ("bias".to_owned(), cast(&shift))]);
+                let vb = VarBuilder::from_tensors(named, dtype, &Device::Cpu);
+                let norm = LayerNorm::load(&vb, channels, 1e-5).unwrap();
+                let conv = Conv1d::new(&cast(&weight), bias.then(|| cast(&shift)), 5).unwrap();
+                wide(&conv.forward_norm_gelu(&cast(x), &norm).unwrap())
+            };
+            for (dtype, tolerance) in [(DType::F32, 2e-5), (DType::F16, 3e-2), (DType::BF16, 2e-1)] {
+                let rounded = |x: &Tensor| wide(&x.to_dtype(dtype).unwrap());
+                let got = run(&x, dtype);
+                assert_close(&format!("{dtype:?}"), &got, &run(&rounded(&x), DType::F64), tolerance);
+                let single = run(&x.narrow(0, batch - 1, 1).unwrap(), dtype);
+                assert_close("single", &single, &got.narrow(0, batch - 1, 1).unwrap(), 1e-6);
             }
         }
     }
@@ -300,6 +375,37 @@ mod tests {
         }
         let longer = GroupedConv1d::new(&noise(&[12, 3, 6]), &noise(&[12]), 4, (3, 3)).unwrap();
         assert!(longer.forward_gelu_add(&noise(&[1, 23, 12])).is_err());
+    }
+
+    /// Lengths, kernels and widths that fit no row of the product, and single frames.
+    #[test]
+    fn grouped_conv1d_takes_every_length_and_kernel() {
+        for (batch, length, groups, width, kernel) in [
+            (1, 1, 1, 1, 1),
+            (2, 1, 2, 3, 4),
+            (3, 8, 2, 8, 3),
+            (2, 17, 3, 5, 20),
+            (1, 7, 1, 16, 8),
+            (2, 100, 2, 4, 128),
+        ] {
+            let channels = groups * width;
+            let (x, weight) = (noise(&[batch, length, channels]), noise(&[channels, width, kernel]));
+            let (weight, bias) = ((weight / (kernel as f64).sqrt()).unwrap(), noise(&[channels]));
+            for before in [0, kernel / 2, kernel - 1] {
+                let padding = (before, kernel - 1 - before);
+                let padded = x.pad_with_zeros(1, padding.0, padding.1).unwrap();
+                let want = padded.transpose(1, 2).unwrap().conv1d(&weight, 0, 1, 1, groups).unwrap();
+                let want = want.transpose(1, 2).unwrap().broadcast_add(&bias).unwrap();
+                let want = (want.contiguous().unwrap().gelu_erf().unwrap() + &x).unwrap();
+                for (dtype, tolerance) in TYPES {
+                    let cast = |x: &Tensor| x.to_dtype(dtype).unwrap();
+                    let conv = GroupedConv1d::new(&cast(&weight), &cast(&bias), groups, padding).unwrap();
+                    let got = conv.forward_gelu_add(&cast(&x)).unwrap();
+                    let what = format!("{dtype:?}, {length} frames, {groups} of {width}, {kernel} taps");
+                    assert_close(&what, &wide(&got), &want, tolerance);
+                }
+            }
+        }
     }
 
     #[test]

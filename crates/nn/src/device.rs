@@ -76,9 +76,52 @@ pub fn reclaim(device: &Device) -> Result<()> {
     }
 }
 
+/// More bytes were wanted of a card than it has left. It travels inside candle's error; [`OutOfMemory::of`] finds it.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{wanted} bytes are wanted of a card that has {free} left")]
+pub struct OutOfMemory {
+    /// Bytes wanted.
+    pub wanted: usize,
+    /// Bytes that it could still give.
+    pub free: usize,
+}
+
+/// As [`Display`](std::fmt::Display), since candle shows a wrapped error by its `Debug`.
+impl std::fmt::Debug for OutOfMemory {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl OutOfMemory {
+    /// The [`OutOfMemory`] that `error` carries, through the layers of context that candle may have put around it.
+    pub fn of(error: &candle_core::Error) -> Option<&Self> {
+        use candle_core::Error;
+        match error {
+            Error::WithBacktrace { inner, .. }
+            | Error::Context { inner, .. }
+            | Error::WithPath { inner, .. } => Self::of(inner),
+            Error::WrappedContext { wrapped, .. } => match wrapped.downcast_ref::<Error>() {
+                Some(inner) => Self::of(inner),
+                None => wrapped.downcast_ref(),
+            },
+            _ => None,
+        }
+    }
+}
+
+impl From<OutOfMemory> for candle_core::Error {
+    fn from(error: OutOfMemory) -> Self {
+        Self::WrappedContext { context: "memory of a card".to_owned(), wrapped: Box::new(error) }
+    }
+}
+
 /// Whether `error` says that a card had no memory left for what was asked of it.
 pub fn out_of_memory(error: &candle_core::Error) -> bool {
     use candle_core::Error;
+    if OutOfMemory::of(error).is_some() {
+        return true;
+    }
     match error {
         Error::WithBacktrace { inner, .. } | Error::Context { inner, .. } | Error::WithPath { inner, .. } => {
             out_of_memory(inner)
@@ -108,6 +151,14 @@ mod tests {
         assert_eq!(card(&Device::Cpu).unwrap(), None);
         reclaim(&Device::Cpu).unwrap();
         assert!(!out_of_memory(&candle_core::Error::Msg("out of memory".into()).context("a forward pass")));
+    }
+
+    #[test]
+    fn a_card_that_is_full_says_so_through_any_context() {
+        let full = OutOfMemory { wanted: 9, free: 4 };
+        let error = candle_core::Error::from(full).context("the cache").context("an engine");
+        assert_eq!(OutOfMemory::of(&error), Some(&full));
+        assert!(out_of_memory(&error) && error.to_string().contains("9 bytes"), "{error}");
     }
 
     #[cfg(not(feature = "cuda"))]

@@ -4,7 +4,9 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result, Shape, Tensor, b
 use rayon::prelude::*;
 
 use crate::cpu::takes;
+use crate::kernels::{self, Arg, Grid, Kernel};
 use crate::maps::filled;
+use crate::node::Node;
 use crate::vectorised::vectorised;
 
 /// Numbers of a task.
@@ -42,6 +44,13 @@ impl Dropout {
     /// A probability outside of [0, 1).
     pub fn apply(self, x: &Tensor, p: f64) -> Result<Tensor> {
         let Some(mask) = self.mask(p)? else { return Ok(x.clone()) };
+        if kernels::take(x) {
+            let x = x.contiguous()?;
+            let backward = move |_: &Tensor, gradient: &Tensor| Ok(vec![Some(mask.on_card(gradient)?)]);
+            let y = Node::empty("dropout", x.shape(), x.dtype(), backward).of(&[&x])?;
+            mask.write(&x, &y)?;
+            return Ok(y);
+        }
         if takes(x) {
             return x.contiguous()?.apply_op1(mask);
         }
@@ -73,7 +82,7 @@ impl Dropout {
 const HASH_BITS: u32 = 24;
 
 /// What each number of a tensor is multiplied by.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Mask {
     low: u32,
     high: u32,
@@ -83,6 +92,31 @@ pub(crate) struct Mask {
 }
 
 impl Mask {
+    /// Keeps every number as it is.
+    pub const NONE: Self = Self { low: 0, high: 0, lowest: 0, scale: 1.0 };
+
+    /// As the kernels of `cuda/mask.cuh` take it.
+    pub fn args<'a>(self) -> [Arg<'a>; 4] {
+        [Arg::U32(self.low), Arg::U32(self.high), Arg::U32(self.lowest as u32), Arg::F32(self.scale)]
+    }
+
+    /// A contiguous `x` times its factors, by a kernel for cards, outside of the graph.
+    pub fn on_card(self, x: &Tensor) -> Result<Tensor> {
+        let y = kernels::output(x.shape(), x.dtype(), x.device())?;
+        self.write(x, &y)?;
+        Ok(y)
+    }
+
+    fn write(self, x: &Tensor, y: &Tensor) -> Result<()> {
+        let count = x.elem_count();
+        let [low, high, lowest, scale] = self.args();
+        let args = [Arg::Tensor(x), Arg::Tensor(y), Arg::U64(count as u64), low, high, lowest, scale];
+        // Four numbers a thread.
+        let grid = Grid::each(count.div_ceil(4));
+        // SAFETY: the kernel looks at `count`, and both have as many numbers.
+        unsafe { Kernel { file: "dropout", name: "dropout" }.run(x.dtype(), grid, &args) }
+    }
+
     /// The factor of the number at `index`, modulo 2^32, of a contiguous tensor: 0 or 1 / (1 - p). For vector loops.
     #[inline(always)]
     pub fn factor(self, index: u32) -> f32 {
@@ -243,6 +277,24 @@ mod tests {
         let wide = dropout.apply(&x.to_dtype(DType::F64).unwrap(), 0.4).unwrap();
         let zeros = |x: &[f32]| x.iter().map(|&x| x == 0.0).collect::<Vec<_>>();
         assert_eq!(zeros(&numbers(&wide.to_dtype(DType::F32).unwrap())), zeros(&want));
+    }
+
+    #[test]
+    fn every_type_drops_the_same_numbers_forward_and_backward() {
+        for count in [1, 7, 1023, 1024, 1025, 5000] {
+            let wide = Tensor::rand(1f32, 2f32, count, &Device::Cpu).unwrap();
+            let want = kept(Dropout::keyed(8), count, 0.4);
+            for dtype in [DType::F32, DType::F16, DType::BF16] {
+                let x = Var::from_tensor(&wide.to_dtype(dtype).unwrap()).unwrap();
+                let y = Dropout::keyed(8).apply(&x, 0.4).unwrap();
+                let gradient = y.sum_all().unwrap().backward().unwrap().get(&x).unwrap().clone();
+                for numbers in [y, gradient] {
+                    let numbers: Vec<f32> = numbers.to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+                    let got: Vec<f32> = numbers.iter().map(|x| if *x > 0.0 { 1.0 } else { 0.0 }).collect();
+                    assert_eq!(got, want, "{count} {dtype:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::cell::Cell;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use crate::kernels::{self, Arg, Grid, Kernel};
+
 /// A network made a number that is NaN or infinite. It travels inside candle's error; [`NotFinite::of`] finds it.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("network {network}: the first values that are not finite (NaN or infinite) are those of {layer}")]
@@ -69,6 +71,11 @@ impl Gate {
         Self { network, watching: true }
     }
 
+    /// Whether the layers are looked at one by one.
+    pub fn is_watching(&self) -> bool {
+        self.watching
+    }
+
     /// Hands `x` on. While watching, a number in it that is not finite is an error with the layer's `name`.
     pub fn pass(&self, name: impl FnOnce() -> String, x: Tensor) -> Result<Tensor> {
         if self.watching {
@@ -95,11 +102,9 @@ pub fn gated<T>(
 ) -> Result<T> {
     let result = forward(Gate::asleep(network))?;
     let waits = |output: &&Tensor| output.device().is_cpu() || !DEFERS.get();
-    for output in outputs(&result).into_iter().filter(waits) {
-        if !is_finite(output)? {
-            forward(Gate::watching(network))?;
-            return Err(NotFinite { network, layer: "the output".into() }.into_candle());
-        }
+    if !all_finite(&outputs(&result).into_iter().filter(waits).collect::<Vec<_>>())? {
+        forward(Gate::watching(network))?;
+        return Err(NotFinite { network, layer: "the output".into() }.into_candle());
     }
     Ok(result)
 }
@@ -123,18 +128,84 @@ pub fn deferred<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Looks at tensors of a card without waiting for it: what it has seen stays there until somebody asks.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    seen: Tensor, // (1)
+}
+
+impl Watch {
+    /// A watch over tensors like `x`; `None` where there is nothing to wait for, or no kernel of ours: there
+    /// [`is_finite`] is asked at once.
+    pub fn over(x: &Tensor) -> Result<Option<Self>> {
+        if !kernels::take(x) {
+            return Ok(None);
+        }
+        Ok(Some(Self { seen: Tensor::zeros(1, DType::U32, x.device())? }))
+    }
+
+    /// Looks at `x`, on the same card.
+    pub fn look(&self, x: &Tensor) -> Result<()> {
+        if !x.dtype().is_float() || x.elem_count() == 0 {
+            return Ok(());
+        }
+        let x = x.contiguous()?;
+        let count = x.elem_count();
+        let wide = kernels::wide(&x, 0);
+        let args = [Arg::Tensor(&x), Arg::Tensor(&self.seen), Arg::U64(count as u64), Arg::U32(wide.into())];
+        // Enough threads to keep a card's memory busy; each takes several packs of numbers.
+        let grid = Grid::rows(count.div_ceil(256 * 16).min(1056), 256);
+        // SAFETY: all `count` numbers are read, and the one of `seen` written.
+        unsafe { Kernel { file: "finite", name: "finite" }.run(x.dtype(), grid, &args) }
+    }
+
+    /// One number (1), u32, on the card: not 0 where a number was not finite.
+    pub fn seen(&self) -> &Tensor {
+        &self.seen
+    }
+
+    /// Whether all numbers were finite. Waits for the card.
+    pub fn is_content(&self) -> Result<bool> {
+        Ok(self.seen.to_vec1::<u32>()?[0] == 0)
+    }
+}
+
+/// Whether every number of all tensors is finite. Those of a card are waited for once.
+pub fn all_finite(tensors: &[&Tensor]) -> Result<bool> {
+    let floats: Vec<&Tensor> = tensors.iter().copied().filter(|x| x.dtype().is_float()).collect();
+    if let Some(first) = floats.first()
+        && floats.iter().all(|x| kernels::take(x) && x.device().same_device(first.device()))
+        && let Some(watch) = Watch::over(first)?
+    {
+        floats.iter().try_for_each(|x| watch.look(x))?;
+        return watch.is_content();
+    }
+    for x in tensors {
+        if !is_finite(x)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Whether every number is finite. Integers always are. On a GPU this waits for the tensor.
 pub fn is_finite(x: &Tensor) -> Result<bool> {
     if !x.dtype().is_float() || x.elem_count() == 0 {
         return Ok(true);
     }
-    if let (Device::Cpu, DType::F32, true) = (x.device(), x.dtype(), x.is_contiguous()) {
+    if let (Device::Cpu, DType::F32, true, false) =
+        (x.device(), x.dtype(), x.is_contiguous(), kernels::emulating())
+    {
         let (storage, layout) = x.storage_and_layout();
         let candle_core::Storage::Cpu(storage) = &*storage else { unreachable!("a tensor on the CPU") };
         let numbers = &storage.as_slice::<f32>()?[layout.start_offset()..][..x.elem_count()];
         // Without an early end, so that the loop is a few vector instructions.
         let finite = |block: &[f32]| block.iter().fold(true, |all, number| all & number.is_finite());
         return Ok(numbers.chunks(4096).all(finite));
+    }
+    if let Some(watch) = Watch::over(x)? {
+        watch.look(x)?;
+        return watch.is_content();
     }
     // Zero times anything that is not finite is NaN; a sum of the numbers themselves could overflow.
     let zeros = x.affine(0., 0.)?.to_dtype(DType::F32)?;
@@ -169,6 +240,29 @@ mod tests {
         let network = || gated("toy", |_| Ok(tensor(&[f32::NAN])), |x| vec![x]);
         assert!(deferred(network).is_err());
         assert!(!DEFERS.get());
+    }
+
+    #[test]
+    fn a_bad_number_is_found_in_any_of_many_tensors() {
+        let sound = |dtype| Tensor::ones(9001, DType::F32, &Device::Cpu).unwrap().to_dtype(dtype).unwrap();
+        let types = [DType::F32, DType::F16, DType::BF16, DType::F64, DType::U32];
+        let all = types.map(sound);
+        let empty = Tensor::zeros((0, 3), DType::F32, &Device::Cpu).unwrap();
+        let mut all: Vec<&Tensor> = all.iter().collect();
+        all.insert(1, &empty);
+        assert!(all_finite(&all).unwrap() && all_finite(&[]).unwrap());
+        for dtype in &types[..4] {
+            for place in [0, 4095, 4096, 9000] {
+                let mut numbers = vec![1f32; 9001];
+                numbers[place] = f32::NEG_INFINITY;
+                let bad = tensor(&numbers).to_dtype(*dtype).unwrap();
+                for at in 0..=all.len() {
+                    let mut with = all.clone();
+                    with.insert(at, &bad);
+                    assert!(!all_finite(&with).unwrap(), "{dtype:?} {place} {at}");
+                }
+            }
+        }
     }
 
     #[test]

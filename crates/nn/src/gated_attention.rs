@@ -1,17 +1,21 @@
 //! Self-attention with a relative position bias that each query gates (Chen et al. 2022, section 3.1).
 //!
 //! On the CPU in f32, one task is one head of one clip, and its scores exist for some queries at a time only, in the
-//! cache: scale, bias, gate, mask and softmax are one pass over them. No backward pass.
+//! cache: scale, bias, gate, mask and softmax are one pass over them. On a card the products are cuBLAS's and all between
+//! them is one pass over the scores. No backward pass.
 
+mod card;
 mod gate;
 mod kernel;
 
 pub use gate::Gate;
 
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use candle_nn::ops::softmax_last_dim;
 
 use crate::cpu::takes;
+use crate::kernels;
+use crate::lengths::Lengths;
 
 /// Bounds the memory of long clips where scores are tensors: they grow with the square of the length. 128 MiB in f32.
 const SCORES_AT_ONCE: usize = 1 << 25;
@@ -39,7 +43,8 @@ impl PositionBias {
             let rows = Tensor::from_iter(rows, by_distance.device())?; // (t * t)
             by_distance.index_select(&rows, 1)?.reshape((1, heads, frames as usize, ())) // (1, h, t, t)
         };
-        let by_pair = if takes(&by_distance) { None } else { Some(by_pair()?) };
+        let kernels = takes(&by_distance) || kernels::take(&by_distance);
+        let by_pair = if kernels { None } else { Some(by_pair()?) };
         Ok(Self { by_distance, by_pair })
     }
 
@@ -53,28 +58,42 @@ impl PositionBias {
 /// softmax(q k' + gate * bias) v for every head.
 ///
 /// `qkv` (b, t, 3 * width) holds queries (already scaled), keys and values side by side, each with its heads side by
-/// side; `gates` is (b, t, h). Of clip i, the first `frames[i]` frames are valid (all, where it is `None`): the others
-/// are no keys, whatever they hold, and their own outputs mean nothing.
+/// side; `qkv_bias` (3 * width), where there is one, is still to be added to each frame of it (see
+/// [`Linear::forward_apart`](crate::linear::Linear::forward_apart)); `gates` is (b, t, h). Of clip i, the first `frames[i]`
+/// frames are valid (all, where it is `None`): the others are no keys, whatever they hold, and their own outputs mean
+/// nothing.
 ///
 /// -> (b, t, width), heads side by side.
 pub fn gated_attention(
     qkv: &Tensor,
+    qkv_bias: Option<&Tensor>,
     gates: &Tensor,
     bias: &PositionBias,
-    frames: Option<&[usize]>,
+    frames: Option<&Lengths>,
 ) -> Result<Tensor> {
     let (batch, length, columns) = qkv.dims3()?;
     let (heads, positions) = bias.dims()?;
-    let fits = columns % (3 * heads) == 0 && positions == length && gates.dims() == [batch, length, heads];
-    if !fits || frames.is_some_and(|frames| frames.len() != batch || frames.iter().any(|&f| f > length)) {
+    let fits = columns % (3 * heads) == 0
+        && positions == length
+        && gates.dims() == [batch, length, heads]
+        && qkv_bias.is_none_or(|bias| bias.dims() == [columns]);
+    let valid = frames.map(Lengths::of);
+    if !fits || valid.is_some_and(|valid| valid.len() != batch || valid.iter().any(|&f| f > length)) {
         let (qkv, gates) = (qkv.dims(), gates.dims());
         bail!(
-            "attention of {heads} heads over {positions} positions got {qkv:?}, gates {gates:?}, {frames:?}"
+            "attention of {heads} heads over {positions} positions got {qkv:?}, gates {gates:?}, {valid:?}"
         );
     }
+    if kernels::take(qkv) && bias.by_pair.is_none() {
+        return card::attend(qkv, qkv_bias, gates, &bias.by_distance, frames, card::SCORES_AT_ONCE);
+    }
+    let qkv = &match qkv_bias {
+        Some(bias) => qkv.broadcast_add(bias)?,
+        None => qkv.clone(),
+    };
     if takes(qkv) && takes(gates) && bias.by_pair.is_none() {
         let all = vec![length; batch];
-        return kernel::attend(qkv, gates, &bias.by_distance, frames.unwrap_or(&all));
+        return kernel::attend(qkv, gates, &bias.by_distance, valid.unwrap_or(&all));
     }
     let rows = SCORES_AT_ONCE / (batch * heads * length).max(1);
     composed(qkv, gates, bias, frames, rows.max(1))
@@ -85,7 +104,7 @@ fn composed(
     qkv: &Tensor,
     gates: &Tensor,
     bias: &PositionBias,
-    frames: Option<&[usize]>,
+    frames: Option<&Lengths>,
     rows: usize,
 ) -> Result<Tensor> {
     let (batch, length, columns) = qkv.dims3()?;
@@ -97,7 +116,7 @@ fn composed(
     let Some(positions) = &bias.by_pair else {
         bail!("a position bias in f32 on the CPU for attention in {:?}", qkv.dtype());
     };
-    let mask = frames.map(|frames| key_mask(frames, length, qkv.dtype(), qkv.device())).transpose()?;
+    let mask = frames.map(|frames| key_mask(frames, length, &qkv)).transpose()?;
     let part = |first: usize| {
         let take = |x: &Tensor| x.narrow(2, first, rows.min(length - first)); // t -> r
         let gated = take(positions)?.broadcast_mul(&take(&gates)?)?; // (b, h, r, t)
@@ -120,20 +139,22 @@ fn softmax(scores: &Tensor) -> Result<Tensor> {
     softmax_last_dim(&scores.to_dtype(DType::F32)?)?.to_dtype(scores.dtype())
 }
 
-/// Zero at valid keys, minus infinity at the others: (b, 1, 1, t).
-fn key_mask(frames: &[usize], length: usize, dtype: DType, device: &Device) -> Result<Tensor> {
-    let mask = |valid: &usize| {
-        let valid = *valid;
-        (0..length).map(move |at| if at < valid { 0f32 } else { f32::NEG_INFINITY })
-    };
-    let mask: Vec<f32> = frames.iter().flat_map(mask).collect();
-    Tensor::from_vec(mask, (frames.len(), 1, 1, length), device)?.to_dtype(dtype)
+/// Zero at valid keys, minus infinity at the others: (b, 1, 1, t), of the type of `like`.
+fn key_mask(frames: &Lengths, length: usize, like: &Tensor) -> Result<Tensor> {
+    let valid = frames.mask(length)?; // (b, t)
+    let zero = Tensor::zeros((), like.dtype(), like.device())?;
+    let mask = valid.where_cond(
+        &zero.broadcast_as(valid.shape())?,
+        &(zero + f64::NEG_INFINITY)?.broadcast_as(valid.shape())?,
+    )?;
+    mask.unsqueeze(1)?.unsqueeze(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use affekt_testkit::assert_close;
+    use candle_core::Device;
 
     fn noise(shape: &[usize]) -> Tensor {
         affekt_testkit::noise(0.0, 1.0, shape)
@@ -143,27 +164,39 @@ mod tests {
         x.to_dtype(dtype).unwrap()
     }
 
+    fn lengths(of: &[usize]) -> Lengths {
+        Lengths::new(of, &Device::Cpu)
+    }
+
     /// In f64 there is no kernel of ours.
-    fn composed_f64(qkv: &Tensor, gates: &Tensor, bias: &Tensor, frames: Option<&[usize]>) -> Tensor {
+    fn composed_f64(qkv: &Tensor, gates: &Tensor, bias: &Tensor, frames: Option<&Lengths>) -> Tensor {
         let bias = PositionBias::new(&cast(bias, DType::F64)).unwrap();
-        let got = gated_attention(&cast(qkv, DType::F64), &cast(gates, DType::F64), &bias, frames).unwrap();
+        let got =
+            gated_attention(&cast(qkv, DType::F64), None, &cast(gates, DType::F64), &bias, frames).unwrap();
         cast(&got, DType::F32)
     }
 
     #[test]
     fn the_kernel_is_what_candle_composes() {
-        for (batch, length, heads, width) in [(1, 1, 1, 2), (2, 20, 4, 8), (1, 700, 2, 64), (3, 33, 2, 5)] {
+        for (batch, length, heads, width) in
+            [(1, 1, 1, 2), (2, 20, 4, 8), (1, 700, 2, 64), (3, 33, 2, 5), (1, 1031, 1, 8)]
+        {
             let qkv = (noise(&[batch, length, 3 * heads * width]) * (width as f64).powf(-0.25)).unwrap();
             let gates = (noise(&[batch, length, heads]) * 0.3).unwrap();
             let bias = noise(&[heads, 2 * length - 1]);
             let want = composed_f64(&qkv, &gates, &bias, None);
             let positions = PositionBias::new(&bias).unwrap();
-            let got = gated_attention(&qkv, &gates, &positions, None).unwrap();
+            let got = gated_attention(&qkv, None, &gates, &positions, None).unwrap();
             // A mean over many values is small beside them.
             assert_close("f32", &got, &want, 3e-5);
+            let shift = noise(&[3 * heads * width]);
+            let without = qkv.broadcast_sub(&shift).unwrap();
+            let got = gated_attention(&without, Some(&shift), &gates, &positions, None).unwrap();
+            assert_close("with the bias of the product", &got, &want, 3e-5);
             for (dtype, tolerance) in [(DType::F16, 5e-2), (DType::BF16, 3e-1)] {
                 let bias = PositionBias::new(&cast(&bias, dtype)).unwrap();
-                let got = gated_attention(&cast(&qkv, dtype), &cast(&gates, dtype), &bias, None).unwrap();
+                let got = gated_attention(&cast(&qkv, dtype), None, &cast(&gates, dtype), &bias, None);
+                let got = got.unwrap();
                 assert_close(
                     &format!("{dtype:?}, {length} frames"),
                     &cast(&got, DType::F32),
@@ -178,31 +211,61 @@ mod tests {
     fn padded_keys_do_not_matter_even_if_they_are_nan() {
         let (qkv, gates, bias) = (noise(&[2, 20, 24]), noise(&[2, 20, 2]), noise(&[2, 39]));
         let frames = [20, 13];
-        let want = composed_f64(&qkv, &gates, &bias, Some(&frames));
+        let want = composed_f64(&qkv, &gates, &bias, Some(&lengths(&frames)));
         let nan = Tensor::full(f32::NAN, (1, 7, 24), &Device::Cpu).unwrap();
         let second =
             Tensor::cat(&[&qkv.narrow(0, 1, 1).unwrap().narrow(1, 0, 13).unwrap(), &nan], 1).unwrap();
         let spoilt = Tensor::cat(&[&qkv.narrow(0, 0, 1).unwrap(), &second], 0).unwrap();
-        let got =
-            gated_attention(&spoilt, &gates, &PositionBias::new(&bias).unwrap(), Some(&frames)).unwrap();
-        for (clip, frames) in frames.into_iter().enumerate() {
-            let valid = |x: &Tensor| x.narrow(0, clip, 1).unwrap().narrow(1, 0, frames).unwrap();
-            assert_close("valid frames", &valid(&got), &valid(&want), 1e-5);
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 2e-2), (DType::BF16, 1e-1)] {
+            // Of candle's operations a sum with NaN stays NaN.
+            if dtype != DType::F32 && !kernels::take(&cast(&qkv, dtype)) {
+                continue;
+            }
+            let positions = PositionBias::new(&cast(&bias, dtype)).unwrap();
+            let frames_of = lengths(&frames);
+            let got = gated_attention(
+                &cast(&spoilt, dtype),
+                None,
+                &cast(&gates, dtype),
+                &positions,
+                Some(&frames_of),
+            );
+            let got = cast(&got.unwrap(), DType::F32);
+            for (clip, frames) in frames.into_iter().enumerate() {
+                let valid = |x: &Tensor| x.narrow(0, clip, 1).unwrap().narrow(1, 0, frames).unwrap();
+                assert_close(&format!("valid frames, {dtype:?}"), &valid(&got), &valid(&want), tolerance);
+            }
         }
-        assert!(gated_attention(&qkv, &gates, &PositionBias::new(&bias).unwrap(), Some(&[20, 21])).is_err());
-        assert!(gated_attention(&qkv, &gates, &PositionBias::new(&noise(&[2, 37])).unwrap(), None).is_err());
+        let refused = |bias: &Tensor, of: Option<&[usize]>| {
+            let (bias, of) = (PositionBias::new(bias).unwrap(), of.map(lengths));
+            gated_attention(&qkv, None, &gates, &bias, of.as_ref()).is_err()
+        };
+        assert!(
+            refused(&bias, Some(&[20, 21])) && refused(&bias, Some(&[20])) && refused(&noise(&[2, 37]), None)
+        );
     }
 
     #[test]
     fn long_clips_in_parts_are_the_same() {
-        let qkv = cast(&noise(&[2, 20, 24]), DType::F64);
-        let gates = cast(&noise(&[2, 20, 2]), DType::F64);
-        let bias = PositionBias::new(&cast(&noise(&[2, 39]), DType::F64)).unwrap();
-        let whole = composed(&qkv, &gates, &bias, Some(&[20, 3]), 20).unwrap();
+        let (qkv, gates, bias) = (noise(&[2, 20, 24]), noise(&[2, 20, 2]), noise(&[2, 39]));
+        let frames = lengths(&[20, 3]);
+        let (wide, wide_gates) = (cast(&qkv, DType::F64), cast(&gates, DType::F64));
+        let positions = PositionBias::new(&cast(&bias, DType::F64)).unwrap();
+        let whole = composed(&wide, &wide_gates, &positions, Some(&frames), 20).unwrap();
         for rows in [1, 7, 10, 21] {
-            let parts = composed(&qkv, &gates, &bias, Some(&[20, 3]), rows).unwrap();
+            let parts = composed(&wide, &wide_gates, &positions, Some(&frames), rows).unwrap();
             let name = format!("{rows} queries at a time");
             assert_close(&name, &cast(&parts, DType::F32), &cast(&whole, DType::F32), 1e-6);
+        }
+        if kernels::take(&qkv) {
+            let valid = |x: &Tensor| cast(&x.narrow(1, 0, 3).unwrap(), DType::F32);
+            // Less than a row, seven rows, a head, three heads.
+            for scores in [1, 7 * 24, 20 * 24, 3 * 20 * 24] {
+                let parts = card::attend(&qkv, None, &gates, &bias, Some(&frames), scores).unwrap();
+                assert_close(&format!("{scores} scores at a time"), &valid(&parts), &valid(&whole), 1e-5);
+                let first = |x: &Tensor| cast(&x.narrow(0, 0, 1).unwrap(), DType::F32);
+                assert_close(&format!("{scores} scores at a time"), &first(&parts), &first(&whole), 1e-5);
+            }
         }
     }
 }

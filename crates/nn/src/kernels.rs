@@ -7,6 +7,7 @@
 mod card;
 #[cfg(feature = "emulator")]
 mod emulator;
+pub(crate) mod product;
 
 use candle_core::{DType, Device, Result, Tensor, bail};
 
@@ -27,8 +28,12 @@ pub(crate) const fn emulating() -> bool {
 /// Whether our kernels take `x`: f32, f16 or bf16 on a card. Otherwise layers have kernels for the CPU, or are composed of
 /// candle's operations.
 pub(crate) fn take(x: &Tensor) -> bool {
-    let built = cfg!(feature = "cuda") && x.device().is_cuda() || emulating();
-    built && matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16)
+    run_on(x.device()) && matches!(x.dtype(), DType::F32 | DType::F16 | DType::BF16)
+}
+
+/// Whether our kernels run on `device`: a card, or what stands in for one.
+pub(crate) fn run_on(device: &Device) -> bool {
+    cfg!(feature = "cuda") && device.is_cuda() || emulating()
 }
 
 /// Memory for a kernel to write, all of it.
@@ -46,6 +51,8 @@ pub(crate) fn output(shape: impl Into<candle_core::Shape>, dtype: DType, device:
 pub(crate) enum Arg<'a> {
     /// A pointer to the first number of a contiguous tensor, to read or to write.
     Tensor(&'a Tensor),
+    /// A pointer to the first number of a view: other arguments tell the kernel how far apart its numbers lie.
+    View(&'a Tensor),
     /// A pointer to nothing.
     Null,
     /// `unsigned`
@@ -109,6 +116,7 @@ impl Kernel {
             DType::F32 => "f32",
             DType::F16 => "f16",
             DType::BF16 => "bf16",
+            DType::U8 => "u8",
             other => bail!("kernel {} for numbers of type {other:?}", self.name),
         };
         let name = format!("{}_{suffix}", self.name);
@@ -118,9 +126,12 @@ impl Kernel {
         };
         let device = first.device();
         for arg in args {
-            if let Arg::Tensor(x) = arg
-                && (!x.is_contiguous() || !x.device().same_device(device))
-            {
+            let (x, fits) = match arg {
+                Arg::Tensor(x) => (x, x.is_contiguous()),
+                Arg::View(x) => (x, true),
+                _ => continue,
+            };
+            if !fits || !x.device().same_device(device) {
                 bail!(
                     "kernel {name} on {:?} got {:?} on {:?}",
                     device.location(),
@@ -175,4 +186,41 @@ impl Grid {
         }
         Ok(Some(self.blocks.map(|count| count as u32)))
     }
+}
+
+/// How many numbers of rows of `width` a kernel can read and write at once: those of 16 bytes where every row of every
+/// tensor starts at a multiple of them, else 1.
+pub(crate) fn lanes(width: usize, tensors: &[&Tensor]) -> usize {
+    let lanes = 16 / tensors.first().map_or(16, |x| x.dtype().size_in_bytes());
+    let aligned = |x: &&Tensor| x.layout().start_offset().is_multiple_of(lanes);
+    if width.is_multiple_of(lanes) && tensors.iter().all(aligned) { lanes } else { 1 }
+}
+
+/// Checks that all `tensors` are of the type that a kernel is launched in: it would read beyond those of narrower ones.
+pub(crate) fn of_type(dtype: DType, tensors: &[&Tensor]) -> Result<()> {
+    match tensors.iter().find(|x| x.dtype() != dtype) {
+        Some(other) => bail!("a kernel for {dtype:?} got {:?} {:?}", other.dtype(), other.dims()),
+        None => Ok(()),
+    }
+}
+
+/// Where the first number of a contiguous `x` lies, for kernels that find their tensors in a table.
+pub(crate) fn address(x: &Tensor) -> Result<u64> {
+    if !x.is_contiguous() {
+        bail!("a table of tensors got {:?}", x.layout());
+    }
+    #[cfg(feature = "cuda")]
+    if x.device().is_cuda() {
+        return card::address(x);
+    }
+    #[cfg(feature = "emulator")]
+    if x.device().is_cpu() {
+        return Ok(emulator::address(x)? as u64);
+    }
+    bail!("a table of tensors on {:?}: this program is built without kernels for it", x.device().location())
+}
+
+/// Whether kernels may read rows of `width` numbers of contiguous `x` by 16 bytes.
+pub(crate) fn wide(x: &Tensor, width: usize) -> bool {
+    lanes(width, &[x]) > 1
 }

@@ -1,10 +1,18 @@
 //! Keys and values of past positions, so that a decoder runs over new positions only.
 
 mod attend;
+mod card;
+mod plan;
 
 use candle_core::{CpuStorage, DType, Device, InplaceOp2, Layout, Result, Tensor, bail};
 use half::vec::HalfBitsVecExt;
 use half::{bf16, f16};
+
+use crate::device::{self, OutOfMemory};
+use crate::rotary::{Joined, Rotation, Slots};
+use plan::Sight;
+
+pub use plan::Plan;
 
 /// What a cache holds of one position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +65,16 @@ pub struct Group<'a> {
 
 impl KvCache {
     /// Memory for `slots` positions.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] where a card has not so much left, before any of it is taken.
     pub fn new(shape: Shape, slots: usize, device: &Device) -> Result<Self> {
+        let wanted = slots.saturating_mul(shape.slot_bytes());
+        if let Some(card) = device::card(device)?
+            && card.memory.free < wanted
+        {
+            return Err(OutOfMemory { wanted, free: card.memory.free }.into());
+        }
         let zeros = || untouched((slots, shape.heads, shape.head_dim), shape.dtype, device);
         let layer = |_| Ok(Layer { keys: zeros()?, values: zeros()? });
         Ok(Self { layers: (0..shape.layers).map(layer).collect::<Result<_>>()?, shape, slots })
@@ -78,6 +95,31 @@ impl KvCache {
         let layer = self.layer(layer)?;
         scatter(&layer.keys, slots, &keys.contiguous()?)?;
         scatter(&layer.values, slots, &values.contiguous()?)
+    }
+
+    /// Takes queries, keys and values of the new positions of `plan` from the rows (1, rows, width) of one product:
+    /// queries and keys are rotated, keys and values written to their slots of `layer`, and the queries, times `scale`,
+    /// returned: (rows, heads, head_dim). On a card all of it is one kernel.
+    pub fn append(
+        &mut self,
+        layer: usize,
+        rows: &Tensor,
+        joined: Joined,
+        rotation: &Rotation,
+        scale: f64,
+        plan: &Plan,
+    ) -> Result<Tensor> {
+        if let Sight::Card(lists) = &plan.sight
+            && rotation.is_taken(rows)
+        {
+            let slots = lists.slots()?;
+            let layer = self.layer(layer)?;
+            let to = Slots { slots: &slots, keys: &layer.keys, values: &layer.values };
+            return rotation.scatter(rows, joined, scale, &to);
+        }
+        let [queries, keys, values] = joined.parts(rows)?;
+        self.write(layer, &plan.slots, &rotation.apply(&keys)?.squeeze(0)?, &values.squeeze(0)?)?;
+        (rotation.apply(&queries)? * scale)?.squeeze(0)
     }
 
     fn layer(&self, layer: usize) -> Result<&Layer> {
@@ -169,6 +211,52 @@ mod tests {
             assert!(cache.write(2, &[4, 0, 1], &new, &values).is_err(), "no such layer");
             assert!(cache.write(0, &[4, 0], &new, &values).is_err(), "rows without a slot");
         }
+    }
+
+    #[test]
+    fn rows_of_one_product_go_where_they_go_one_by_one() {
+        use affekt_testkit::{assert_close, noise};
+
+        use crate::rotary::Pairs;
+
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 4e-3), (DType::BF16, 3e-2)] {
+            for (head_dim, pairs) in [(16, Pairs::Halves), (6, Pairs::Halves), (16, Pairs::Neighbours)] {
+                let shape = Shape { layers: 2, heads: 2, head_dim, dtype };
+                let joined = Joined { heads: 4, kv_heads: 2, head_dim };
+                let caches = || KvCache::new(shape, 9, &Device::Cpu).unwrap();
+                let (mut cache, mut apart) = (caches(), caches());
+                let own: [&[u32]; 3] = [&[7], &[1, 2], &[4]];
+                let groups = [Group { shared: &[], own: own.to_vec() }];
+                let plan = cache.plan(&[5, 0, 3], &[7, 2, 4], &groups).unwrap();
+                let frequencies = Tensor::rand(0.1f32, 1.0, (1, head_dim / 2), &Device::Cpu).unwrap();
+                let rotation = Rotation::new(&frequencies, plan.positions(), dtype, pairs).unwrap();
+                let rows = noise(0.0, 1.0, (1, 3, joined.width())).to_dtype(dtype).unwrap();
+                let queries = cache.append(1, &rows, joined, &rotation, 0.5, &plan).unwrap();
+                let [q, k, v] = joined.parts(&rows).unwrap();
+                let want = (rotation.apply(&q).unwrap() * 0.5).unwrap().squeeze(0).unwrap();
+                let k = rotation.apply(&k).unwrap().squeeze(0).unwrap();
+                apart.write(1, &[7, 2, 4], &k, &v.squeeze(0).unwrap()).unwrap();
+                let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();
+                assert_close("queries", &wide(&queries), &wide(&want), tolerance);
+                for (got, want) in cache.layers.iter().zip(&apart.layers) {
+                    assert_close("keys", &wide(&got.keys), &wide(&want.keys), tolerance);
+                    assert_close("values", &wide(&got.values), &wide(&want.values), tolerance);
+                }
+                assert!(
+                    cache.append(1, &rows.narrow(1, 0, 2).unwrap(), joined, &rotation, 0.5, &plan).is_err()
+                );
+                assert!(cache.append(2, &rows, joined, &rotation, 0.5, &plan).is_err(), "no such layer");
+            }
+        }
+        let cache =
+            KvCache::new(Shape { layers: 1, heads: 1, head_dim: 2, dtype: DType::F32 }, 3, &Device::Cpu);
+        let plan = |slots: &[u32], own: &[u32]| {
+            cache.as_ref().unwrap().plan(&[0], slots, &[Group { shared: &[], own: vec![own] }]).map(|_| ())
+        };
+        assert!(plan(&[0], &[0]).is_ok());
+        assert!(plan(&[3], &[0]).is_err() && plan(&[0], &[3]).is_err(), "no such slot");
+        assert!(plan(&[0], &[]).is_err(), "nothing to see");
+        assert!(plan(&[0, 1], &[0]).is_err(), "a slot without a row");
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! Linear layers that keep their weight as matrix products on the CPU read it fastest.
+//! Linear layers that keep their weight as matrix products on their device read it fastest.
+
+pub(crate) mod card;
 
 use std::sync::Arc;
 
@@ -7,12 +9,15 @@ use candle_nn::VarBuilder;
 
 use crate::cpu::{Numbers, takes};
 use crate::gelu::{gelu, gelu_erf};
+use crate::kernels;
+use crate::norm::LayerNorm;
 use crate::panels::Panels;
 use crate::product::{Matrix, Rows, product};
 
 /// x W' + b: (.., inputs) -> (.., outputs). Without a backward pass.
 ///
-/// On the CPU in f32, bias and what follows are added to each part of the product while it is in the cache.
+/// On the CPU in f32, bias and what follows are added to each part of the product while it is in the cache. On a card one
+/// kernel behind the product does them, in place.
 #[derive(Clone, Debug)]
 pub struct Linear {
     weight: Weight,
@@ -24,6 +29,8 @@ pub struct Linear {
 enum Weight {
     /// On the CPU in f32.
     Panels(Arc<Panels>),
+    /// On a card, (outputs, inputs): cuBLAS reads it turned, and there is no second copy.
+    Published(Tensor),
     /// (inputs, outputs): products read rows of it, which lie together in memory.
     Turned(Tensor),
 }
@@ -34,6 +41,7 @@ impl Linear {
         let bias = bias.map(|bias| bias.contiguous()).transpose()?;
         let weight = match takes(weight) {
             true => Weight::Panels(Arc::new(Panels::new(weight)?)),
+            false if kernels::take(weight) => Weight::Published(weight.contiguous()?),
             false => Weight::Turned(weight.t()?.contiguous()?),
         };
         Ok(Self { weight, bias })
@@ -54,6 +62,11 @@ impl Linear {
 
     /// `gelu(x W' + b)`, exact GELU: (.., inputs) -> (.., outputs)
     pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
+        if self.runs_on_card(x) {
+            let y = self.product_on_card(x)?;
+            card::finish(&y, self.bias.as_ref(), None, true)?;
+            return Ok(y);
+        }
         if !takes(x) {
             return gelu_erf(&self.composed(x)?);
         }
@@ -68,6 +81,11 @@ impl Linear {
 
     /// `x W' + b + residual`: (.., inputs), (.., outputs) -> (.., outputs)
     pub fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        if self.runs_on_card(x) {
+            let y = self.product_on_card(x)?;
+            card::finish(&y, self.bias.as_ref(), Some(residual), false)?;
+            return Ok(y);
+        }
         if !takes(x) || !takes(residual) {
             return self.composed(x)? + residual;
         }
@@ -93,6 +111,33 @@ impl Linear {
         })
     }
 
+    /// `x W' + b + residual`, and its norm: (.., inputs), (.., outputs) -> twice (.., outputs)
+    pub fn forward_add_norm(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        norm: &LayerNorm,
+    ) -> Result<(Tensor, Tensor)> {
+        if self.runs_on_card(x) {
+            let sum = self.product_on_card(x)?;
+            if let Some(normed) = norm.add_on_card(&sum, self.bias.as_ref(), residual)? {
+                return Ok((sum, normed));
+            }
+        }
+        let sum = self.forward_add(x, residual)?;
+        let normed = norm.forward(&sum)?;
+        Ok((sum, normed))
+    }
+
+    /// x W' + b in two parts whose sum it is, the second of them (outputs): on a card the kernel that reads the product
+    /// next adds the bias on its way. Elsewhere the first part is all of it.
+    pub fn forward_apart(&self, x: &Tensor) -> Result<(Tensor, Option<&Tensor>)> {
+        match self.runs_on_card(x) {
+            true => Ok((self.product_on_card(x)?, self.bias.as_ref())),
+            false => Ok((self.forward(x)?, None)),
+        }
+    }
+
     fn bias_numbers(&self) -> Result<Option<Numbers<'_>>> {
         self.bias.as_ref().map(Numbers::of).transpose()
     }
@@ -101,6 +146,7 @@ impl Linear {
     fn dims(&self) -> Result<(usize, usize)> {
         match &self.weight {
             Weight::Panels(panels) => Ok((panels.inputs, panels.outputs)),
+            Weight::Published(weight) => weight.dims2().map(|(outputs, inputs)| (inputs, outputs)),
             Weight::Turned(weight) => weight.dims2(),
         }
     }
@@ -116,6 +162,7 @@ impl Linear {
         let rows = Rows::new(&numbers, numbers.len() / inputs.max(1), inputs, inputs);
         let y = match &self.weight {
             Weight::Panels(panels) => panels.product(rows, finish),
+            Weight::Published(_) => bail!("a linear layer on a card got {:?} on the CPU", x.dtype()),
             Weight::Turned(weight) => {
                 // It may be a view.
                 let turned = weight.t()?;
@@ -132,14 +179,19 @@ impl Linear {
     }
 
     fn composed(&self, x: &Tensor) -> Result<Tensor> {
-        let Weight::Turned(weight) = &self.weight else {
-            bail!("a linear layer in f32 on the CPU got {:?} on {:?}", x.dtype(), x.device().location());
+        let weight = match &self.weight {
+            Weight::Turned(weight) => weight,
+            Weight::Published(weight) => &weight.t()?,
+            Weight::Panels(_) => {
+                bail!("a linear layer in f32 on the CPU got {:?} on {:?}", x.dtype(), x.device().location())
+            }
         };
         let (_, outputs) = weight.dims2()?;
         let mut shape = x.dims().to_vec();
-        let rows = x.elem_count() / x.dim(D::Minus1)?.max(1);
+        let width = x.dim(D::Minus1)?;
+        let rows = x.elem_count() / width.max(1);
         // One product for all rows of a batch.
-        let y = x.reshape((rows, ()))?.matmul(weight)?; // (rows, outputs)
+        let y = x.reshape((rows, width))?.matmul(weight)?; // (rows, outputs)
         let y = match &self.bias {
             Some(bias) => y.broadcast_add(bias)?,
             None => y,
@@ -152,6 +204,11 @@ impl Linear {
 
 impl Module for Linear {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if self.runs_on_card(x) {
+            let y = self.product_on_card(x)?;
+            card::finish(&y, self.bias.as_ref(), None, false)?;
+            return Ok(y);
+        }
         if !takes(x) {
             return self.composed(x);
         }
@@ -166,6 +223,8 @@ impl Module for Linear {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
     use affekt_testkit::assert_close;
     use candle_core::DType;
@@ -211,5 +270,62 @@ mod tests {
         }
         let linear = Linear::new(&weight, None).unwrap();
         assert!(linear.forward_add(&x, &noise(&[2, 300])).is_err());
+        assert!(linear.forward_add(&x, &residual.to_dtype(DType::F64).unwrap()).is_err());
+    }
+
+    /// Widths around those that are read at once, one row, no row, views, NaN.
+    #[test]
+    fn odd_sizes_are_what_they_are_in_f64() {
+        for (rows, inputs, outputs) in
+            [(1, 1, 1), (1, 16, 8), (5, 9, 24), (3, 33, 31), (6, 64, 1000), (0, 4, 8)]
+        {
+            let (weight, bias) = (noise(&[outputs, inputs]), noise(&[outputs]));
+            let (x, residual) = (noise(&[rows + 1, inputs]), noise(&[rows + 1, outputs]));
+            let (x, residual) = (x.narrow(0, 1, rows).unwrap(), residual.narrow(0, 1, rows).unwrap());
+            for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 3e-2), (DType::BF16, 2e-1)] {
+                let cast = |x: &Tensor| x.to_dtype(dtype).unwrap();
+                let run = |dtype| {
+                    let cast = |x: &Tensor| cast(x).to_dtype(dtype).unwrap();
+                    let linear = Linear::new(&cast(&weight), Some(cast(&bias))).unwrap();
+                    let turned = Linear::turned(cast(&weight).t().unwrap());
+                    let (x, residual) = (cast(&x), cast(&residual));
+                    let (apart, shift) = linear.forward_apart(&x).unwrap();
+                    let apart = shift.map_or(apart.clone(), |bias| apart.broadcast_add(bias).unwrap());
+                    let (gelu, sum) = (linear.forward_gelu(&x), linear.forward_add(&x, &residual));
+                    let named = HashMap::from(["weight", "bias"].map(|name| (name.to_owned(), cast(&bias))));
+                    let vb = VarBuilder::from_tensors(named, dtype, &candle_core::Device::Cpu);
+                    let norm = LayerNorm::load(&vb, outputs, 1e-5).unwrap();
+                    let (again, normed) = linear.forward_add_norm(&x, &residual, &norm).unwrap();
+                    let plain = norm.forward(&again).unwrap();
+                    if rows > 0 {
+                        let wide = |x: &Tensor| x.to_dtype(DType::F32).unwrap();
+                        assert_close("the same norm", &wide(&normed), &wide(&plain), 1e-6);
+                        assert_close("the same sum", &wide(&again), &wide(sum.as_ref().unwrap()), 1e-6);
+                    }
+                    [
+                        apart,
+                        linear.forward(&x).unwrap(),
+                        turned.forward(&x).unwrap(),
+                        gelu.unwrap(),
+                        sum.unwrap(),
+                    ]
+                    .map(|y| y.to_dtype(DType::F32).unwrap())
+                };
+                for (at, (got, want)) in run(dtype).iter().zip(run(DType::F64)).enumerate() {
+                    assert_eq!(got.dims(), [rows, outputs]);
+                    if rows > 0 {
+                        assert_close(
+                            &format!("{dtype:?}, {rows} {inputs} {outputs}, {at}"),
+                            got,
+                            &want,
+                            tolerance,
+                        );
+                    }
+                }
+            }
+        }
+        let nan = Tensor::full(f32::NAN, (1, 4), &candle_core::Device::Cpu).unwrap();
+        let got = Linear::new(&noise(&[9, 4]), None).unwrap().forward_gelu(&nan).unwrap();
+        assert!(got.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|x| x.is_nan()));
     }
 }

@@ -1,16 +1,20 @@
 //! Feature maps with the channels last: (b, h, w, c). What stands between the convolutions of [`conv2d`](crate::conv2d).
 //!
 //! On the CPU each function is one pass over memory, in f32 whatever the type of its input, and reads views (channels,
-//! rows and columns of a larger map) where they lie. On other devices they are composed of candle's operations. None of
-//! them has a backward pass. NaN passes through all of them, through ReLU and maxima too.
+//! rows and columns of a larger map) where they lie. On a card those that networks run there are one kernel each; the rest,
+//! and everything on other devices, is composed of candle's operations. None of them has a backward pass. NaN passes through all of them, through ReLU and maxima too.
 
+pub(crate) mod card;
 mod gate;
+mod pending;
 mod pool;
 mod sum;
 mod view;
 
+pub use card::depthwise;
 pub use gate::{scale_channels, scale_places};
-pub use pool::{channels_last, max_pool, mean, mean_and_max};
+pub use pending::Pending;
+pub use pool::{channels_last, halved, max_pool, mean, mean_and_max};
 pub use sum::{join_chunks, relu_plus};
 pub use view::in_pool;
 pub(crate) use view::{Filled, View, filled, on_cpu, places, readable};
@@ -63,7 +67,7 @@ mod tests {
                 let wide = x.pad_with_zeros(1, pad, pad).unwrap().pad_with_zeros(2, pad, pad).unwrap();
                 let wide = wide.permute((0, 3, 1, 2)).unwrap();
                 let want = wide.max_pool2d_with_stride(kernel, stride).unwrap().permute((0, 2, 3, 1));
-                near("max pool", max_pool(&x, kernel, stride), want);
+                near("max pool", max_pool(&x.clone().into(), kernel, stride), want);
             }
         }
     }
@@ -85,7 +89,7 @@ mod tests {
             let (first, second) = ([x.clone(), residual.clone()], [residual.clone(), x.clone()]);
             let wide = noise(&[b, h, w, 2 * c]);
             let want = (Tensor::cat(&first, 3).unwrap() + Tensor::cat(&second, 3).unwrap()).unwrap() + &wide;
-            near("joined", join_chunks(&first, &second, &wide), want.unwrap().relu());
+            near("joined", join_chunks(&first, &second, None, &wide.clone().into()), want.unwrap().relu());
         }
     }
 
@@ -98,7 +102,7 @@ mod tests {
         let count = |x: &Tensor| {
             x.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().filter(|x| x.is_nan()).count()
         };
-        assert_eq!(count(&max_pool(&bad, 3, 2).unwrap()), 4);
+        assert_eq!(count(&max_pool(&bad.clone().into(), 3, 2).unwrap()), 4);
         assert_eq!(count(&mean_and_max(&bad).unwrap()), 2);
         let ones = Tensor::ones((1, 40), candle_core::DType::F32, &Device::Cpu).unwrap();
         assert_eq!(count(&scale_channels(&bad, &ones).unwrap().1), 2);
@@ -112,7 +116,8 @@ mod tests {
         assert!(scale_places(&x, &noise(&[1, 4, 4, 8]), &x).is_err());
         assert!(scale_places(&x, &noise(&[1, 4, 4, 1]), &y).is_err());
         assert!(scale_channels(&x, &noise(&[1, 7])).is_err());
-        assert!(join_chunks(std::slice::from_ref(&y), std::slice::from_ref(&y), &x).is_err());
+        let short = std::slice::from_ref(&y);
+        assert!(join_chunks(short, short, None, &x.clone().into()).is_err());
         assert!(mean(&noise(&[1, 0, 4, 8])).is_err());
     }
 }

@@ -5,6 +5,7 @@ use candle_core::{CpuStorage, DType, InplaceOp1, InplaceOp2, Layout, Result, Ten
 use rayon::prelude::*;
 
 use crate::exp::{LANES, exp, largest};
+use crate::kernels::{self, Arg, Grid, Kernel};
 
 /// Softmax over the keys of `scores` (b, heads, queries, keys), to which `mask` (1 or b, 1, queries, keys), f32, is
 /// added. In f32 whatever the scores' type; without a backward pass.
@@ -25,6 +26,74 @@ pub fn masked_softmax(scores: Tensor, mask: Option<&Tensor>) -> Result<Tensor> {
         None => scores,
     };
     candle_nn::ops::softmax_last_dim(&scores)?.to_dtype(dtype)
+}
+
+/// What positions of whole sequences see: the past and themselves, as far as it is there. Made once for all layers of a
+/// pass.
+#[derive(Clone, Debug)]
+pub enum Causal {
+    /// Added to the scores, (1 or b, 1, t, t): 0, or the lowest f32 where a position may not look.
+    Added(Tensor),
+    /// For a card's kernel, which follows the rule itself: (b, t), u32, 0 for what is not there.
+    Ruled(Option<Tensor>),
+}
+
+impl Causal {
+    /// `padding` (b, t) is 1 for positions that are there, among sequences like `like` (b, t, width).
+    ///
+    /// A padded position has nothing to attend to: the finite lowest value then makes its weights equal instead of NaN,
+    /// as in the reference; what comes of it means nothing.
+    pub fn new(padding: Option<&Tensor>, like: &Tensor) -> Result<Self> {
+        let (b, t, _) = like.dims3()?;
+        if let Some(padding) = padding
+            && padding.dims() != [b, t]
+        {
+            bail!("attention mask is {:?}, wanted ({b}, {t})", padding.dims());
+        }
+        if kernels::take(like) {
+            let there = |padding: &Tensor| padding.ne(0u32)?.to_dtype(DType::U32)?.contiguous();
+            return Ok(Self::Ruled(padding.map(there).transpose()?));
+        }
+        let rows = match padding {
+            Some(padding) => padding.to_dtype(DType::F32)?.to_vec2::<f32>()?,
+            None => vec![vec![1.0; t]],
+        };
+        let may_attend = |row: &[f32], query: usize, key: usize| key <= query && row[key] != 0.0;
+        let mut mask = Vec::with_capacity(rows.len() * t * t);
+        for row in &rows {
+            for query in 0..t {
+                mask.extend((0..t).map(|key| if may_attend(row, query, key) { 0.0 } else { f32::MIN }));
+            }
+        }
+        Ok(Self::Added(Tensor::from_vec(mask, (rows.len(), 1, t, t), like.device())?))
+    }
+
+    /// Softmax over the keys of `scores` (b, heads, t, t), as [`masked_softmax`] takes them: nobody else may hold their
+    /// storage.
+    pub fn softmax(&self, scores: Tensor) -> Result<Tensor> {
+        let there = match self {
+            Self::Added(mask) => return masked_softmax(scores, Some(mask)),
+            Self::Ruled(there) => there.as_ref(),
+        };
+        let (b, heads, queries, keys) = scores.dims4()?;
+        let fits = there.is_none_or(|there| there.dims() == [b, keys]);
+        if queries != keys || !fits || !kernels::take(&scores) {
+            bail!("scores {:?} of sequences {:?}", scores.dims(), there.map(Tensor::dims));
+        }
+        let scores = scores.contiguous()?;
+        let rows = b * heads * queries;
+        let args = [
+            Arg::Tensor(&scores),
+            there.into(),
+            Arg::U64(rows as u64),
+            Arg::U32(heads as u32),
+            Arg::U32(keys as u32),
+        ];
+        let kernel = Kernel { file: "causal_softmax", name: "causal_softmax" };
+        // SAFETY: a warp a row, and eight warps a block; rows behind the last do nothing.
+        unsafe { kernel.run(scores.dtype(), Grid::rows(rows.div_ceil(8), 256), &args)? };
+        Ok(scores)
+    }
 }
 
 struct Softmax;
@@ -147,5 +216,43 @@ mod tests {
         let wrong = Tensor::zeros((1, 1, 2, 3), DType::F32, &Device::Cpu).unwrap();
         let scores = Tensor::zeros((1, 1, 1, 3), DType::F32, &Device::Cpu).unwrap();
         assert!(masked_softmax(scores, Some(&wrong)).is_err());
+    }
+
+    #[test]
+    fn positions_see_the_past_and_themselves_in_every_type() {
+        for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 4e-3), (DType::BF16, 4e-2)] {
+            for (b, heads, t) in [(1, 1, 1), (2, 3, 5), (3, 2, 77)] {
+                let like = Tensor::zeros((b, t, 4), dtype, &Device::Cpu).unwrap();
+                // The first positions of the second sequence and the last of the third are padding.
+                let there = |row: usize, at: usize| !(row == 1 && at < t / 2 || row == 2 && at > t / 2);
+                let padding = (0..b * t).map(|at| i64::from(there(at / t, at % t)));
+                let padding = Tensor::from_iter(padding, &Device::Cpu).unwrap().reshape((b, t)).unwrap();
+                for padding in [None, Some(&padding)] {
+                    let scores = affekt_testkit::noise(0.0, 4.0, (b, heads, t, t)).to_dtype(dtype).unwrap();
+                    let causal = Causal::new(padding, &like).unwrap();
+                    let got = causal.softmax(scores.copy().unwrap()).unwrap().to_dtype(DType::F32).unwrap();
+                    let scores: Vec<f32> =
+                        scores.to_dtype(DType::F32).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+                    let mut want = Vec::new();
+                    for (row, scores) in scores.chunks(t).enumerate() {
+                        let (text, query) = (row / t / heads, row % t);
+                        let sees = |key: usize| key <= query && (padding.is_none() || there(text, key));
+                        let weight = |key: usize| if sees(key) { f64::from(scores[key]).exp() } else { 0.0 };
+                        let sum: f64 = (0..t).map(weight).sum();
+                        let share = |key| if sum == 0.0 { 1.0 / t as f64 } else { weight(key) / sum };
+                        want.extend((0..t).map(|key| share(key) as f32));
+                    }
+                    let want = Tensor::from_vec(want, (b, heads, t, t), &Device::Cpu).unwrap();
+                    assert_close(&format!("{dtype:?} {t}"), &got, &want, tolerance);
+                }
+            }
+        }
+        let like = Tensor::zeros((2, 2, 8), DType::F32, &Device::Cpu).unwrap();
+        let padding = Tensor::ones((2, 3), DType::I64, &Device::Cpu).unwrap();
+        assert!(Causal::new(Some(&padding), &like).is_err(), "a mask of another size");
+        let nan = Tensor::new(&[[[[1f32, 0.0], [f32::NAN, 2.0]]]], &Device::Cpu).unwrap();
+        let got = Causal::new(None, &like).unwrap().softmax(nan).unwrap().flatten_all().unwrap();
+        let got = got.to_vec1::<f32>().unwrap();
+        assert!(got[..2] == [1.0, 0.0] && got[2..].iter().all(|x| x.is_nan()), "{got:?}");
     }
 }

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
 use crate::gelu::{gelu, gelu_erf};
+use crate::kernels::{self, Arg, Grid, Kernel as CardKernel};
 use crate::maps::{Filled, filled};
 
 /// Numbers side by side in a vector loop: sums of several lanes do not wait for each other, and lose fewer digits.
@@ -14,6 +15,9 @@ const LANES: usize = 16;
 
 /// Numbers that are worth a task of their own.
 const TASK: usize = 1 << 14;
+
+/// Widest row that the kernel for cards holds in a warp's registers.
+const WIDEST_ON_CARD: usize = 1024;
 
 /// Layer norm over the last dimension (Ba et al. 2016), with weight and bias; without a backward pass.
 #[derive(Clone, Debug)]
@@ -32,12 +36,104 @@ impl LayerNorm {
 
     /// (.., width) -> (.., width)
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if takes(x) { self.rows(x, |y| y) } else { self.composed(x) }
+        match takes(x) {
+            true => self.rows(x, |y| y),
+            false if self.runs_on_card(x) => self.on_card(x, false),
+            false => self.composed(x),
+        }
     }
 
     /// `gelu(norm(x))`, exact GELU: (.., width) -> (.., width)
     pub fn forward_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        if takes(x) { self.rows(x, gelu) } else { gelu_erf(&self.composed(x)?) }
+        match takes(x) {
+            true => self.rows(x, gelu),
+            false if self.runs_on_card(x) => self.on_card(x, true),
+            false => gelu_erf(&self.composed(x)?),
+        }
+    }
+
+    fn runs_on_card(&self, x: &Tensor) -> bool {
+        kernels::take(x) && (1..=WIDEST_ON_CARD).contains(&self.weight.elem_count())
+    }
+
+    fn on_card(&self, x: &Tensor, then_gelu: bool) -> Result<Tensor> {
+        let x = x.contiguous()?;
+        let y = kernels::output(x.shape(), x.dtype(), x.device())?;
+        self.write_on_card(&x, &y, then_gelu)?;
+        Ok(y)
+    }
+
+    /// `gelu(norm(x))` in place, of a contiguous tensor on a card that nobody else holds.
+    pub(crate) fn norm_gelu_in_place(&self, x: &Tensor) -> Result<Tensor> {
+        match self.runs_on_card(x) {
+            true => self.write_on_card(x, x, true).map(|()| x.clone()),
+            false => self.forward_gelu(x),
+        }
+    }
+
+    /// Weight and bias in the type of `x`, whose width they have.
+    pub(crate) fn parameters(&self, x: &Tensor) -> Result<(Tensor, Tensor, f32)> {
+        let width = self.weight.elem_count();
+        if x.dim(D::Minus1)? != width {
+            bail!("a layer norm over {width} channels got {:?}", x.dims());
+        }
+        Ok((self.weight.to_dtype(x.dtype())?, self.bias.to_dtype(x.dtype())?, self.eps as f32))
+    }
+
+    fn write_on_card(&self, x: &Tensor, y: &Tensor, then_gelu: bool) -> Result<()> {
+        let (weight, bias, eps) = self.parameters(x)?;
+        let (rows, width) = (x.elem_count() / weight.elem_count(), weight.elem_count());
+        let args = [
+            Arg::Tensor(x),
+            Arg::Tensor(&weight),
+            Arg::Tensor(&bias),
+            Arg::Tensor(y),
+            Arg::U32(rows as u32),
+            Arg::U32(width as u32),
+            Arg::F32(eps),
+            Arg::U32(then_gelu.into()),
+            Arg::U32(kernels::lanes(width, &[x, &weight, &bias, y]) as u32),
+        ];
+        let kernel = CardKernel { file: "norm", name: "layer_norm" };
+        // SAFETY: a warp a row, eight a block; each reads `width` numbers of a row before it writes them.
+        unsafe { kernel.run(x.dtype(), Grid::rows(rows.div_ceil(8), 256), &args) }
+    }
+
+    /// The sum `y + shift + residual`, in place of `y`, which nobody else holds, and its norm; `None` where the kernel for
+    /// cards does not take them. `shift` is (width), the others (.., width).
+    pub(crate) fn add_on_card(
+        &self,
+        y: &Tensor,
+        shift: Option<&Tensor>,
+        residual: &Tensor,
+    ) -> Result<Option<Tensor>> {
+        let width = self.weight.elem_count();
+        let fits = residual.dims() == y.dims() && shift.is_none_or(|shift| shift.dims() == [width]);
+        if !self.runs_on_card(y) || !fits {
+            return Ok(None);
+        }
+        let (weight, bias, eps) = self.parameters(y)?;
+        let (residual, rows) = (residual.contiguous()?, y.elem_count() / width);
+        let normed = kernels::output(y.shape(), y.dtype(), y.device())?;
+        let tensors = [Some(y), shift, Some(&residual), Some(&weight), Some(&bias), Some(&normed)];
+        let tensors: Vec<&Tensor> = tensors.into_iter().flatten().collect();
+        kernels::of_type(y.dtype(), &tensors)?;
+        let args = [
+            Arg::Tensor(y),
+            shift.into(),
+            Arg::Tensor(&residual),
+            Arg::Tensor(&weight),
+            Arg::Tensor(&bias),
+            Arg::Tensor(&normed),
+            Arg::U32(rows as u32),
+            Arg::U32(width as u32),
+            Arg::F32(eps),
+            Arg::U32(kernels::lanes(width, &tensors) as u32),
+        ];
+        let kernel = CardKernel { file: "norm", name: "add_layer_norm" };
+        // SAFETY: as above; all have `width` numbers, or as many in every row.
+        unsafe { kernel.run(y.dtype(), Grid::rows(rows.div_ceil(8), 256), &args)? };
+        Ok(Some(normed))
     }
 
     /// The norm of every row, and `then` of every number.
@@ -157,8 +253,12 @@ mod tests {
             (1, DType::F32, 1e-6),
             (37, DType::F32, 3e-6),
             (512, DType::F32, 3e-6),
+            (1023, DType::F32, 3e-6),
+            (1030, DType::F32, 1e-5),
             (512, DType::F16, 5e-3),
+            (37, DType::F16, 5e-3),
             (48, DType::BF16, 4e-2),
+            (1024, DType::BF16, 4e-2),
         ] {
             let norm = norm(width, dtype);
             let x = affekt_testkit::noise(3.0, 2.0, (2, width, 45)).to_dtype(dtype).unwrap();
@@ -169,14 +269,23 @@ mod tests {
             let want = exact.forward(&double(&x)).unwrap();
             let candle = candle_nn::LayerNorm::new(wide(&norm.weight), wide(&norm.bias), 1e-5);
             let candles = candle_nn::Module::forward(&candle, &wide(&x).contiguous().unwrap()).unwrap();
-            assert_close("candle's", &candles, &wide(&want), 2e-5);
+            assert_close("candle's", &candles, &wide(&want), 3e-5);
             let (got, gelu) = (norm.forward(&x).unwrap(), norm.forward_gelu(&x).unwrap());
             assert_eq!(got.dtype(), dtype);
-            let close = |name, got, want| {
+            let close = |name: &str, got, want| {
                 assert_close(name, &wide(got), &wide(want), tolerance);
             };
-            close("layer norm", &got, &want);
+            close(&format!("layer norm over {width}"), &got, &want);
             close("layer norm, gelu", &gelu, &want.gelu_erf().unwrap());
+        }
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            let hole = Tensor::new(&[[1f32, 2., 3.], [1., f32::NAN, 3.]], &Device::Cpu).unwrap();
+            let norm = norm(3, dtype);
+            let got = norm.forward(&hole.to_dtype(dtype).unwrap()).unwrap().to_dtype(DType::F32).unwrap();
+            let got = got.to_vec2::<f32>().unwrap();
+            assert!(got[0].iter().all(|x| x.is_finite()) && got[1].iter().all(|x| x.is_nan()), "{got:?}");
+            let none = Tensor::zeros((0, 3), dtype, &Device::Cpu).unwrap();
+            assert_eq!(norm.forward_gelu(&none).unwrap().dims(), [0, 3]);
         }
         assert!(
             norm(4, DType::F32).forward(&Tensor::ones((2, 3), DType::F32, &Device::Cpu).unwrap()).is_err()

@@ -2,7 +2,11 @@
 //!
 //! On the CPU numbers are restored to f32 in the cache just before they are used, and all arithmetic is in f32: a layer
 //! computes exactly what the dense layer with the restored weight computes. (Candle's kernels also quantise the
-//! activations, and on x86 keep a second, larger copy of every weight.) On other devices candle's kernels run.
+//! activations, and on x86 keep a second, larger copy of every weight.)
+//!
+//! Cards have no kernels for blocks here: [`Quantized::restore`] makes a dense weight of them once, on the way there.
+//! (Candle's quantise the activations to 8 bits, too.) It takes the memory of an unquantised weight: what a card wins by
+//! blocks is the smaller file.
 //!
 //! | module | holds |
 //! |---|---|
@@ -17,14 +21,16 @@ mod restore;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use std::borrow::Cow;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::quantized::GgmlDType;
 use candle_core::{DType, Device, Module, Result, Tensor, bail};
 
+use rayon::prelude::*;
+
 use crate::cpu::Numbers;
+use crate::kernels;
 use formats::Format;
 use restore::Restore;
 
@@ -36,13 +42,8 @@ pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 pub struct Quantized {
     outputs: usize,
     inputs: usize,
-    place: Place,
-}
-
-#[derive(Clone)]
-enum Place {
-    Host(Bytes, Restore),
-    Device(QMatMul),
+    bytes: Bytes,
+    restore: Restore,
 }
 
 impl Debug for Quantized {
@@ -53,32 +54,42 @@ impl Debug for Quantized {
 
 impl Quantized {
     /// Takes the blocks of a weight (outputs, inputs), row after row, as GGUF files have them.
-    pub fn new(
-        bytes: Bytes,
-        dtype: GgmlDType,
-        (outputs, inputs): (usize, usize),
-        device: &Device,
-    ) -> Result<Self> {
+    pub fn new(bytes: Bytes, dtype: GgmlDType, (outputs, inputs): (usize, usize)) -> Result<Self> {
         let Some(format) = Format::of(dtype) else { bail!("weights of type {dtype:?} are not supported") };
         let len = (*bytes).as_ref().len();
         if inputs == 0 || !inputs.is_multiple_of(format.block()) || len != outputs * format.bytes(inputs) {
             bail!("{len} bytes of {dtype:?} for a weight ({outputs}, {inputs})");
         }
-        let place = if device.is_cpu() {
-            Place::Host(bytes, Restore::new(format))
-        } else {
-            let storage = QStorage::from_data(Cow::Borrowed((*bytes).as_ref()), device, dtype)?;
-            Place::Device(QMatMul::from_qtensor(QTensor::new(storage, (outputs, inputs))?)?)
-        };
-        Ok(Self { outputs, inputs, place })
+        Ok(Self { outputs, inputs, bytes, restore: Restore::new(format) })
     }
 
-    /// The rows `ids` (n) in f32: (n, inputs). Only these are restored.
-    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
-        let (bytes, restore) = match &self.place {
-            Place::Host(bytes, restore) => ((**bytes).as_ref(), restore),
-            Place::Device(weight) => return weight.embedding(ids),
+    /// Whether layers on `device` compute with blocks where they lie; elsewhere [`Self::restore`] them.
+    pub fn stays(device: &Device) -> bool {
+        device.is_cpu() && !kernels::emulating()
+    }
+
+    /// All numbers, as a dense weight (outputs, inputs) of type `dtype` on `device`. They pass through memory of the host
+    /// in f32, some rows at a time.
+    pub fn restore(&self, dtype: DType, device: &Device) -> Result<Tensor> {
+        /// Numbers on their way.
+        const PART: usize = 1 << 24;
+        let bytes = (*self.bytes).as_ref();
+        let size = self.restore.format.bytes(self.inputs);
+        let rows = (PART / self.inputs).max(1);
+        let restored = |blocks: &[u8]| {
+            let mut numbers = vec![0f32; blocks.len() / size * self.inputs];
+            let parts = numbers.par_chunks_mut(self.inputs).zip(blocks.par_chunks(size));
+            parts.for_each(|(row, blocks)| self.restore.rows(std::iter::once(blocks), row, self.inputs));
+            let shape = (blocks.len() / size, self.inputs);
+            Tensor::from_vec(numbers, shape, &Device::Cpu)?.to_dtype(dtype)?.to_device(device)
         };
+        let parts = bytes.chunks(rows * size).map(restored).collect::<Result<Vec<_>>>()?;
+        Tensor::cat(&parts, 0)
+    }
+
+    /// The rows `ids` (n) in f32, on the CPU: (n, inputs). Only these are restored.
+    pub fn rows(&self, ids: &Tensor) -> Result<Tensor> {
+        let (bytes, restore) = ((*self.bytes).as_ref(), self.restore);
         let ids = ids.to_dtype(DType::U32)?.to_vec1::<u32>()?;
         let size = restore.format.bytes(self.inputs);
         let mut rows = vec![0f32; ids.len() * self.inputs];
@@ -101,21 +112,17 @@ impl Module for Quantized {
             _ => bail!("a linear layer of {} inputs got {:?}", self.inputs, x.dims()),
         }
         let x = x.contiguous()?;
-        match &self.place {
-            Place::Device(weight) => weight.forward(&x),
-            Place::Host(bytes, restore) => {
-                let bytes = (**bytes).as_ref();
-                let (outputs, inputs) = (self.outputs, self.inputs);
-                let weight = product::Weight { bytes, restore: *restore, outputs, inputs };
-                Tensor::from_vec(product::product(&Numbers::of(&x)?, weight), shape, &Device::Cpu)
-            }
-        }
+        let bytes = (*self.bytes).as_ref();
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        let weight = product::Weight { bytes, restore: self.restore, outputs, inputs };
+        Tensor::from_vec(product::product(&Numbers::of(&x)?, weight), shape, &Device::Cpu)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use affekt_testkit::assert_close;
+    use candle_core::quantized::QTensor;
 
     use super::*;
 
@@ -136,20 +143,26 @@ mod tests {
             let stored = QTensor::quantize(&dense, dtype).unwrap();
             let restored = stored.dequantize(&Device::Cpu).unwrap();
             let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
-            let weight = Quantized::new(Arc::clone(&bytes), dtype, (70, 768), &Device::Cpu).unwrap();
+            let weight = Quantized::new(Arc::clone(&bytes), dtype, (70, 768)).unwrap();
             let ids = Tensor::new(&[69u32, 0, 3, 3], &Device::Cpu).unwrap();
             let want = restored.index_select(&ids, 0).unwrap();
             assert_close(&format!("{dtype:?} rows"), &weight.rows(&ids).unwrap(), &want, 1e-6);
+            for (to, tolerance) in [(DType::F32, 1e-6), (DType::F16, 4e-3)] {
+                let dense = weight.restore(to, &Device::Cpu).unwrap();
+                assert_eq!((dense.dtype(), dense.dims()), (to, &[70, 768][..]));
+                let dense = dense.to_dtype(DType::F32).unwrap();
+                assert_close(&format!("{dtype:?} restored"), &dense, &restored, tolerance);
+            }
             for rows in [1, 2, 4, 7, 8, 9, 33] {
                 let x = affekt_testkit::noise(0.0, 1.0, (rows, 768));
                 let want = x.matmul(&restored.t().unwrap()).unwrap();
                 assert_close(&format!("{dtype:?} by {rows}"), &weight.forward(&x).unwrap(), &want, 1e-5);
             }
             assert!(weight.rows(&Tensor::new(&[70u32], &Device::Cpu).unwrap()).is_err());
-            assert!(Quantized::new(bytes, dtype, (69, 768), &Device::Cpu).is_err());
+            assert!(Quantized::new(bytes, dtype, (69, 768)).is_err());
         }
         let bytes: Bytes = Arc::new(vec![0u8; 24]);
-        assert!(Quantized::new(bytes, GgmlDType::Q5_1, (1, 32), &Device::Cpu).is_err());
+        assert!(Quantized::new(bytes, GgmlDType::Q5_1, (1, 32)).is_err());
     }
 
     #[test]
@@ -160,7 +173,7 @@ mod tests {
             let stored =
                 QTensor::quantize(&affekt_testkit::noise(0.0, 1.0, (outputs, inputs)), dtype).unwrap();
             let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
-            let weight = Quantized::new(bytes, dtype, (outputs, inputs), &Device::Cpu).unwrap();
+            let weight = Quantized::new(bytes, dtype, (outputs, inputs)).unwrap();
             let x = affekt_testkit::noise(0.0, 1.0, (300, inputs));
             let all = weight.forward(&x).unwrap().to_vec2::<f32>().unwrap();
             for (first, rows) in
@@ -182,7 +195,7 @@ mod tests {
     fn what_is_no_number_stays_in_its_row() {
         let stored = QTensor::quantize(&affekt_testkit::noise(0.0, 1.0, (9, 512)), GgmlDType::Q4K).unwrap();
         let bytes: Bytes = Arc::new(stored.data().unwrap().to_vec());
-        let weight = Quantized::new(bytes, GgmlDType::Q4K, (9, 512), &Device::Cpu).unwrap();
+        let weight = Quantized::new(bytes, GgmlDType::Q4K, (9, 512)).unwrap();
         for bad in [f32::NAN, f32::INFINITY] {
             let mut x = vec![0f32; 6 * 512];
             x[2 * 512 + 300] = bad;

@@ -1,9 +1,15 @@
 //! Rotary position embedding (Su et al. 2021) of heads that lie by position.
 
-use candle_core::{Device, Result, Tensor, bail};
+mod joined;
+
+use candle_core::{DType, Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
+use crate::kernels::{self, Arg, Grid, Kernel};
+
+pub(crate) use joined::Slots;
+pub use joined::{Joined, joins};
 
 /// Which numbers of a head are rotated together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +18,48 @@ pub enum Pairs {
     Halves,
     /// Number 2 i with number 2 i + 1, as GGUF files have them: the same numbers in another order.
     Neighbours,
+}
+
+/// Cosines and sines of the angles by which the heads of some positions turn.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    cos: Tensor, // (t, head_dim / 2)
+    sin: Tensor, // (t, head_dim / 2)
+    pairs: Pairs,
+}
+
+impl Rotation {
+    /// Angles of `positions` (t), u32, times `frequencies` (1, head_dim / 2), f32. They are made in f32, and stay so on a
+    /// card; elsewhere they get the type of the heads, `dtype`.
+    pub fn new(frequencies: &Tensor, positions: &Tensor, dtype: DType, pairs: Pairs) -> Result<Self> {
+        let half = frequencies.elem_count();
+        if kernels::take(frequencies) && positions.dtype() == DType::U32 {
+            let (frequencies, positions) = (frequencies.contiguous()?, positions.contiguous()?);
+            let t = positions.elem_count();
+            let table = || kernels::output((t, half), DType::F32, frequencies.device());
+            let (cos, sin) = (table()?, table()?);
+            let args = [
+                Arg::Tensor(&frequencies),
+                Arg::Tensor(&positions),
+                Arg::Tensor(&cos),
+                Arg::Tensor(&sin),
+                Arg::U32(t as u32),
+                Arg::U32(half as u32),
+            ];
+            let kernel = Kernel { file: "rotary", name: "rotary_angles" };
+            // SAFETY: a thread a number of each table, and none behind them.
+            unsafe { kernel.run(DType::F32, Grid::each(t * half), &args)? };
+            return Ok(Self { cos, sin, pairs });
+        }
+        let positions = positions.to_dtype(DType::F32)?.unsqueeze(1)?; // (t, 1)
+        let angles = positions.broadcast_mul(frequencies)?; // (t, head_dim / 2)
+        Ok(Self { cos: angles.cos()?.to_dtype(dtype)?, sin: angles.sin()?.to_dtype(dtype)?, pairs })
+    }
+
+    /// Rotates heads (b, t, heads, head_dim).
+    pub fn apply(&self, heads: &Tensor) -> Result<Tensor> {
+        rotate(heads, &self.cos.to_dtype(heads.dtype())?, &self.sin.to_dtype(heads.dtype())?, self.pairs)
+    }
 }
 
 /// Rotates `heads` (b, t, heads, head_dim) by the angles with these cosines and sines, (t, head_dim / 2) each. The

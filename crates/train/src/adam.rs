@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{CpuStorage, DType, InplaceOp3, Layout, Result, Tensor, Var, bail};
+use affekt_nn::many;
+use candle_core::{CpuStorage, DType, Device, InplaceOp3, Layout, Result, Tensor, Var, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +75,10 @@ impl Adam {
         Self { config, state: BTreeMap::new() }
     }
 
-    /// One step of `vars` against their gradients, the learning rate multiplied by `factor`.
+    /// One step of `vars` against their gradients, the learning rate multiplied by `factor`. On a card all of them move
+    /// in one launch, and nobody waits.
     pub fn step(&mut self, vars: &BTreeMap<String, Var>, gradients: &Gradients, factor: f64) -> Result<()> {
+        let mut on_card = Vec::new();
         for (name, var) in vars {
             let Some(gradient) = gradients.get(name) else { continue };
             let moments = match self.state.get_mut(name) {
@@ -86,9 +89,30 @@ impl Adam {
                 }
             };
             moments.steps += 1;
-            moments.update(var, &gradient.contiguous()?, &self.config, factor)?;
+            let gradient = gradient.contiguous()?;
+            let all = [var.as_tensor(), &moments.first, &moments.second, &gradient];
+            if all.into_iter().all(many::take) {
+                on_card.push((name, var, gradient));
+            } else {
+                moments.update(var, &gradient, &self.config, factor)?;
+            }
         }
-        Ok(())
+        self.step_on_card(&on_card, factor)
+    }
+
+    /// Parameters whose moments are there, by kernels for cards.
+    fn step_on_card(&self, on_card: &[(&String, &Var, Tensor)], factor: f64) -> Result<()> {
+        let AdamConfig { betas, eps, weight_decay, .. } = self.config;
+        let settings =
+            many::Adam { betas: betas.map(|beta| beta as f32), decay: weight_decay as f32, eps: eps as f32 };
+        let moved = on_card.iter().map(|(name, var, gradient)| {
+            let moments = &self.state[*name];
+            let (rate, root) = moments.rate(&self.config, factor);
+            let (first, second) = (&moments.first, &moments.second);
+            let (rate, root) = (rate as f32, root as f32);
+            many::Moved { parameter: var.as_tensor(), first, second, gradient, rate, root }
+        });
+        many::adam(settings, &moved.collect::<Vec<_>>())
     }
 
     /// The moments as tensors: `first.NAME`, `second.NAME`, and the number of steps as `steps.NAME` ().
@@ -97,7 +121,7 @@ impl Adam {
         for (name, Moments { steps, first, second }) in &self.state {
             tensors.insert(format!("first.{name}"), first.clone());
             tensors.insert(format!("second.{name}"), second.clone());
-            tensors.insert(format!("steps.{name}"), Tensor::new(*steps, first.device())?);
+            tensors.insert(format!("steps.{name}"), Tensor::new(*steps, &Device::Cpu)?);
         }
         Ok(tensors)
     }
@@ -130,11 +154,16 @@ impl Adam {
 }
 
 impl Moments {
-    fn update(&mut self, var: &Var, gradient: &Tensor, config: &AdamConfig, factor: f64) -> Result<()> {
+    /// The learning rate, and the root of the second moment's share, after so many steps.
+    fn rate(&self, config: &AdamConfig, factor: f64) -> (f64, f64) {
         let [beta1, beta2] = config.betas;
         let steps = f64::from(self.steps);
-        let rate = config.lr * factor / (1.0 - beta1.powf(steps));
-        let root = (1.0 - beta2.powf(steps)).sqrt();
+        (config.lr * factor / (1.0 - beta1.powf(steps)), (1.0 - beta2.powf(steps)).sqrt())
+    }
+
+    fn update(&mut self, var: &Var, gradient: &Tensor, config: &AdamConfig, factor: f64) -> Result<()> {
+        let [beta1, beta2] = config.betas;
+        let (rate, root) = self.rate(config, factor);
         if var.device().is_cpu() && var.dtype() == DType::F32 {
             let decay = config.weight_decay as f32;
             self.first.inplace_op3(gradient, var, &First { beta: beta1 as f32, decay })?;

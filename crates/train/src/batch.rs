@@ -19,7 +19,7 @@ pub struct Padded {
 pub struct Batch {
     /// Their names.
     pub clips: Vec<ClipId>,
-    /// (b), f32: valence, -3 to 3.
+    /// (b), f32: valence, -3 to 3, never NaN.
     pub labels: Tensor,
     /// Everything that the method [needs](crate::Recipe::needs).
     pub features: BTreeMap<FeatureKind, Padded>,

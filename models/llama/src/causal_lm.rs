@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use affekt_generate::{Batch, CausalLm, Step};
+use affekt_nn::finite::Watch;
 use affekt_nn::kv_cache::KvCache;
 use affekt_nn::threads::in_pool;
 use candle_core::{Result, Tensor};
@@ -48,11 +49,48 @@ impl CausalLm for Llama {
                 self.hidden_sum(&embeds.unsqueeze(0)?, None, Some((batch, cache)), layers)?;
             let (hidden, last) = (hidden.squeeze(0)?, last.squeeze(0)?); // (n, width)
             if batch.scored.is_empty() {
-                let logits = Tensor::zeros((0, self.vocab()), last.dtype(), last.device())?;
-                return Ok(Step { hidden, logits });
+                return Ok(Step { hidden, logits: self.no_logits(&last)? });
             }
-            let scored = Tensor::new(batch.scored.as_slice(), last.device())?;
-            Ok(Step { hidden, logits: self.logits(&last.index_select(&scored, 0)?)? })
+            Ok(Step { hidden, logits: self.logits(&scored(&last, batch)?)? })
         })
     }
+
+    fn start(
+        &self,
+        embeds: &Tensor,
+        batch: &Batch,
+        cache: &mut KvCache,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<(Step, Option<Watch>)> {
+        let Some(watch) = Watch::over(embeds)? else {
+            return Ok((self.step(embeds, batch, cache, layers)?, None));
+        };
+        in_pool(|| {
+            let (hidden, last) = self.unwatched(&embeds.unsqueeze(0)?, batch, cache, layers)?;
+            watch.look(&hidden)?;
+            watch.look(&last)?;
+            let (hidden, last) = (hidden.squeeze(0)?, last.squeeze(0)?); // (n, width)
+            let logits = match batch.scored.as_slice() {
+                [] => self.no_logits(&last)?,
+                _ => self.unwatched_logits(&scored(&last, batch)?)?,
+            };
+            watch.look(&logits)?;
+            Ok((Step { hidden, logits }, Some(watch)))
+        })
+    }
+}
+
+impl Llama {
+    fn no_logits(&self, last: &Tensor) -> Result<Tensor> {
+        Tensor::zeros((0, Self::vocab(self)), last.dtype(), last.device())
+    }
+}
+
+/// The rows of `last` (n, width) that are scored: (scored, width)
+fn scored(last: &Tensor, batch: &Batch) -> Result<Tensor> {
+    // Where all texts are on their way that is every row.
+    if batch.scored.iter().copied().eq(0..batch.slots.len() as u32) {
+        return Ok(last.clone());
+    }
+    last.index_select(&Tensor::new(batch.scored.as_slice(), last.device())?, 0)
 }

@@ -18,8 +18,9 @@ use crate::{Config, Llama};
 const STRETCH: &str = "rope_freqs.weight";
 
 impl Llama {
-    /// Loads network and configuration from a `.gguf` file, as llama.cpp writes it. Weights stay quantised and, on the
-    /// CPU, where they lie, in the memory-mapped file; hidden states and all arithmetic are in f32.
+    /// Loads network and configuration from a `.gguf` file, as llama.cpp writes it. On the CPU weights stay quantised and
+    /// where they lie, in the memory-mapped file; hidden states and all arithmetic are in f32. On a card weights are
+    /// restored to f16, and so are the hidden states: it needs the memory of the network in f16.
     pub fn load_gguf(path: &Path, device: &Device) -> Result<(Self, Config), Error> {
         let file = Gguf::open(path)?;
         let config = config(&file)?;

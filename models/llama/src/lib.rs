@@ -7,7 +7,7 @@
 //! | `gguf` | [`Llama::load_gguf`]: network and configuration from one quantised file; [`Config::from_gguf`] |
 //! | `rope` | rotary position embedding |
 //! | `scaling` | [`RopeScaling`]: stretched rotary wavelengths |
-//! | `mask` | which positions may attend to which |
+//! | `mask` | positions that are padding |
 //! | `source` | where weights come from, and the layers that differ by it |
 //! | `attention` | grouped-query self-attention over a cache |
 //! | `block` | the gated MLP and the layer around it |

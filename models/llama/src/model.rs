@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use affekt_generate::Batch;
 use affekt_nn::finite::{Gate, gated};
-use affekt_nn::kv_cache::{KvCache, Shape};
+use affekt_nn::kv_cache::{KvCache, Plan, Shape};
+use affekt_nn::masked_softmax::Causal;
 use affekt_nn::rms_norm::RmsNorm;
 use affekt_nn::rotary::Pairs;
 use candle_core::{Device, Result, Tensor};
@@ -145,6 +146,22 @@ impl Llama {
         gated(NAME, forward, |(sum, last)| vec![sum, last])
     }
 
+    /// [`Self::hidden_sum`] of new positions, of which nobody has looked whether they are finite.
+    pub(crate) fn unwatched(
+        &self,
+        embeds: &Tensor,
+        batch: &Batch,
+        cache: &mut KvCache,
+        layers: &RangeInclusive<usize>,
+    ) -> Result<(Tensor, Tensor)> {
+        self.summed(Gate::asleep(NAME), embeds, Sight::Cached(batch, cache), layers)
+    }
+
+    /// [`Self::logits`], of which nobody has looked whether they are finite.
+    pub(crate) fn unwatched_logits(&self, last: &Tensor) -> Result<Tensor> {
+        self.head(Gate::asleep(NAME), last)
+    }
+
     fn summed(
         &self,
         gate: Gate,
@@ -183,27 +200,36 @@ impl Llama {
         &self,
         gate: Gate,
         embeds: &Tensor,
-        mut sight: Sight,
+        sight: Sight,
         mut visit: impl FnMut(usize, &Tensor) -> Result<()>,
     ) -> Result<Tensor> {
-        let (embeds, pass) = self.prepare(gate, embeds, &sight)?;
+        let (embeds, pass, mut cached) = self.prepare(gate, embeds, sight)?;
         let mut hidden = gate.pass(|| "the input embeddings".into(), embeds)?;
+        let mut normed = self.norm_before(0).forward(&hidden)?;
         for (layer, block) in self.layers.iter().enumerate() {
             visit(layer, &hidden)?;
-            let memory = match &mut sight {
-                Sight::Whole(_) => None,
-                Sight::Cached(batch, cache) => Some(Memory { cache, batch, layer }),
-            };
-            hidden = block.forward(&hidden, &pass, layer, memory)?; // (b, t, width)
+            let memory = cached.as_mut().map(|(plan, cache)| Memory { cache, plan, layer });
+            let next = self.norm_before(layer + 1);
+            (hidden, normed) = block.forward((&hidden, &normed), &pass, layer, memory, next)?; // (b, t, width) each
         }
-        let last = gate.pass(|| "norm".into(), self.norm.forward(&hidden)?)?; // (b, t, width)
+        let last = gate.pass(|| "norm".into(), normed)?; // (b, t, width)
         visit(self.layers.len(), &last)?;
         Ok(last)
     }
 
-    /// The input without padding, and what all layers share.
-    fn prepare(&self, gate: Gate, embeds: &Tensor, sight: &Sight) -> Result<(Tensor, Pass)> {
-        let longest = match sight {
+    /// The norm before layer `layer`, or behind the last one.
+    fn norm_before(&self, layer: usize) -> &RmsNorm {
+        self.layers.get(layer).map_or(&self.norm, Block::norm)
+    }
+
+    /// The input without padding, what all layers share, and the cache with the plan for it.
+    fn prepare<'s>(
+        &self,
+        gate: Gate,
+        embeds: &Tensor,
+        sight: Sight<'s>,
+    ) -> Result<(Tensor, Pass, Cached<'s>)> {
+        let longest = match &sight {
             Sight::Whole(_) => embeds.dim(1)?,
             Sight::Cached(batch, _) => batch.positions.iter().max().map_or(0, |last| *last as usize + 1),
         };
@@ -215,18 +241,22 @@ impl Llama {
         }
         match sight {
             Sight::Whole(padding) => {
-                let positions: Vec<u32> = (0..embeds.dim(1)? as u32).collect();
+                let positions = Tensor::arange(0, embeds.dim(1)? as u32, embeds.device())?;
                 let rotation = self.rope.at(&positions, embeds.dtype())?;
-                let mask = Some(mask::additive(*padding, embeds)?); // (1 or b, 1, t, t)
-                Ok((mask::without_padding(embeds, *padding)?, Pass { rotation, mask, gate }))
+                let causal = Some(Causal::new(padding, embeds)?);
+                Ok((mask::without_padding(embeds, padding)?, Pass { rotation, causal, gate }, None))
             }
-            Sight::Cached(batch, _) => {
-                let rotation = self.rope.at(&batch.positions, embeds.dtype())?;
-                Ok((embeds.clone(), Pass { rotation, mask: None, gate }))
+            Sight::Cached(batch, cache) => {
+                let plan = cache.plan(&batch.positions, &batch.slots, &batch.groups)?;
+                let rotation = self.rope.at(plan.positions(), embeds.dtype())?;
+                Ok((embeds.clone(), Pass { rotation, causal: None, gate }, Some((plan, cache))))
             }
         }
     }
 }
+
+/// The cache of a pass over new positions, and the plan for it.
+type Cached<'s> = Option<(Plan<'s>, &'s mut KvCache)>;
 
 /// What positions see.
 enum Sight<'s> {

@@ -1,6 +1,6 @@
 //! Rotary position embedding (Su et al. 2021): which angles a position turns by.
 
-use affekt_nn::rotary::{Pairs, rotate};
+use affekt_nn::rotary::{Pairs, Rotation};
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::Config;
@@ -9,13 +9,6 @@ use crate::Config;
 #[derive(Clone, Debug)]
 pub(crate) struct Rope {
     frequencies: Tensor, // (1, head_dim / 2)
-    pairs: Pairs,
-}
-
-/// Cosines and sines of some positions.
-pub(crate) struct Rotation {
-    cos: Tensor, // (t, head_dim / 2)
-    sin: Tensor, // (t, head_dim / 2)
     pairs: Pairs,
 }
 
@@ -34,24 +27,10 @@ impl Rope {
         Ok(Self { frequencies: self.frequencies.broadcast_div(factors)?, ..self })
     }
 
-    /// The rotation of `positions` (t). Angles are in f32 whatever `dtype` the heads have.
+    /// The rotation of `positions` (t), u32. Angles are in f32 whatever `dtype` the heads have.
     ///
     /// Only differences of positions matter to attention, so a left-padded row may start anywhere.
-    pub fn at(&self, positions: &[u32], dtype: DType) -> Result<Rotation> {
-        let positions = positions.iter().map(|&position| position as f32);
-        let positions = Tensor::from_iter(positions, self.frequencies.device())?.unsqueeze(1)?; // (t, 1)
-        let angles = positions.broadcast_mul(&self.frequencies)?; // (t, head_dim / 2)
-        Ok(Rotation {
-            cos: angles.cos()?.to_dtype(dtype)?,
-            sin: angles.sin()?.to_dtype(dtype)?,
-            pairs: self.pairs,
-        })
-    }
-}
-
-impl Rotation {
-    /// Rotates heads (b, t, heads, head_dim).
-    pub fn apply(&self, heads: &Tensor) -> Result<Tensor> {
-        rotate(heads, &self.cos, &self.sin, self.pairs)
+    pub fn at(&self, positions: &Tensor, dtype: DType) -> Result<Rotation> {
+        Rotation::new(&self.frequencies, positions, dtype, self.pairs)
     }
 }

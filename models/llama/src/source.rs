@@ -6,6 +6,7 @@ use std::sync::Arc;
 use affekt_nn::linear::Linear;
 use affekt_nn::quantized::Quantized;
 use affekt_nn::rms_norm::RmsNorm;
+use affekt_nn::rotary::joins;
 use affekt_weights::gguf::Blocks;
 use candle_core::{DType, Device, Module, Result, Tensor, bail};
 use candle_nn::VarBuilder;
@@ -30,6 +31,14 @@ pub(crate) enum Projection {
     Quantized(Quantized),
 }
 
+/// Linear layers that read the same input.
+#[derive(Clone, Debug)]
+pub(crate) enum Projections<const N: usize> {
+    Apart([Projection; N]),
+    /// On a card: one product instead of several small ones, each of which would keep a part of the card busy.
+    Joined(Projection),
+}
+
 /// The table of embeddings.
 #[derive(Clone, Debug)]
 pub(crate) enum Embeddings {
@@ -52,11 +61,13 @@ impl Source<'_> {
         }
     }
 
-    /// Type of the hidden states.
+    /// Type of the hidden states. A card gets the numbers of blocks in f16: the published weights that were quantised are,
+    /// and a 7B model then takes 13.5 GB.
     pub fn dtype(&self) -> DType {
         match self {
             Self::Dense(vb) => vb.dtype(),
-            Self::Blocks { .. } => DType::F32,
+            Self::Blocks { device, .. } if device.is_cpu() => DType::F32,
+            Self::Blocks { .. } => DType::F16,
         }
     }
 
@@ -70,27 +81,75 @@ impl Source<'_> {
     pub fn projection(&self, inputs: usize, outputs: usize, bias: bool) -> Result<Projection> {
         match self {
             Self::Dense(vb) => Ok(Projection::Dense(Linear::load(vb, inputs, outputs, bias)?)),
-            Self::Blocks { .. } => Ok(Projection::Quantized(self.quantized("weight", (outputs, inputs))?)),
+            Self::Blocks { device, .. } if Quantized::stays(device) => {
+                Ok(Projection::Quantized(self.quantized("weight", (outputs, inputs))?))
+            }
+            Self::Blocks { .. } if bias => bail!("blocks have no biases"),
+            Self::Blocks { .. } => {
+                Ok(Projection::Dense(Linear::new(&self.weight("weight", (outputs, inputs))?, None)?))
+            }
+        }
+    }
+
+    /// Projections of the same input, by name and outputs: one product where that pays, their outputs behind each other.
+    pub fn projections<const N: usize>(
+        &self,
+        inputs: usize,
+        named: [(&str, usize); N],
+        bias: bool,
+    ) -> Result<Projections<N>> {
+        if !joins(&Tensor::zeros(1, self.dtype(), self.device())?) {
+            let apart = named.map(|(name, outputs)| self.pp(name).projection(inputs, outputs, bias));
+            let apart = apart.into_iter().collect::<Result<Vec<_>>>()?;
+            return Ok(Projections::Apart(apart.try_into().expect("one for each name")));
+        }
+        let weights = named.map(|(name, outputs)| self.pp(name).weight("weight", (outputs, inputs)));
+        let weight = Tensor::cat(&weights.into_iter().collect::<Result<Vec<_>>>()?, 0)?;
+        let bias = match (self, bias) {
+            (_, false) => None,
+            (Self::Blocks { .. }, true) => bail!("blocks have no biases"),
+            (Self::Dense(vb), true) => {
+                let biases = named.map(|(name, outputs)| vb.pp(name).get(outputs, "bias"));
+                Some(Tensor::cat(&biases.into_iter().collect::<Result<Vec<_>>>()?, 0)?)
+            }
+        };
+        Ok(Projections::Joined(Projection::Dense(Linear::new(&weight, bias)?)))
+    }
+
+    /// A dense weight.
+    fn weight(&self, name: &str, shape: (usize, usize)) -> Result<Tensor> {
+        match self {
+            Self::Dense(vb) => vb.get(shape, name),
+            Self::Blocks { device, .. } => self.quantized(name, shape)?.restore(self.dtype(), device),
         }
     }
 
     pub fn norm(&self, cfg: &Config) -> Result<RmsNorm> {
         match self {
             Self::Dense(vb) => Ok(RmsNorm::new(vb.get(cfg.hidden_size, "weight")?, cfg.rms_norm_eps)),
-            Self::Blocks { .. } => Ok(RmsNorm::new(self.row(cfg.hidden_size)?, cfg.rms_norm_eps)),
+            Self::Blocks { .. } => {
+                Ok(RmsNorm::new(self.row(cfg.hidden_size)?.to_dtype(self.dtype())?, cfg.rms_norm_eps))
+            }
         }
     }
 
-    /// The numbers (width) of the blocks called `weight`.
+    /// The numbers (width) of the blocks called `weight`, in f32.
     pub fn row(&self, width: usize) -> Result<Tensor> {
-        let row = self.quantized("weight", (1, width))?;
-        row.rows(&Tensor::zeros(1, DType::U32, self.device())?)?.squeeze(0)
+        self.quantized("weight", (1, width))?.restore(DType::F32, self.device())?.squeeze(0)
     }
 
     /// The embeddings and the output head.
     pub fn ends(&self, cfg: &Config) -> Result<(Embeddings, Projection)> {
         let (vocab, width) = (cfg.vocab_size, cfg.hidden_size);
         match self {
+            Self::Blocks { device, .. } if !Quantized::stays(device) => {
+                let table = self.weight("embed_tokens.weight", (vocab, width))?;
+                let head = match cfg.tie_word_embeddings {
+                    true => table.clone(),
+                    false => self.weight("lm_head.weight", (vocab, width))?,
+                };
+                Ok((Embeddings::Rows(table), Projection::Dense(Linear::new(&head, None)?)))
+            }
             Self::Dense(vb) => {
                 let table = vb.get((vocab, width), "embed_tokens.weight")?;
                 if !cfg.tie_word_embeddings {
@@ -101,6 +160,11 @@ impl Source<'_> {
                 // embeddings count.
                 if vb.contains_tensor("lm_head.weight") {
                     vb.get((vocab, width), "lm_head.weight")?;
+                }
+                if !vb.device().is_cpu() {
+                    // There products read a weight as it is published.
+                    let head = Projection::Dense(Linear::new(&table, None)?);
+                    return Ok((Embeddings::Rows(table), head));
                 }
                 let turned = table.t()?.contiguous()?; // (width, vocab)
                 Ok((Embeddings::Columns(turned.clone()), Projection::Dense(Linear::turned(turned))))
@@ -117,10 +181,10 @@ impl Source<'_> {
     }
 
     fn quantized(&self, name: &str, shape: (usize, usize)) -> Result<Quantized> {
-        let Self::Blocks { tensors, device, place } = self else { bail!("dense weights hold no blocks") };
+        let Self::Blocks { tensors, place, .. } = self else { bail!("dense weights hold no blocks") };
         let name = format!("{place}{name}");
         let Some(blocks) = tensors.get(&name) else { bail!("no tensor {name}") };
-        Quantized::new(Arc::new(blocks.clone()), blocks.dtype(), shape, device)
+        Quantized::new(Arc::new(blocks.clone()), blocks.dtype(), shape)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Residual blocks, and layers of two.
 
-use affekt_nn::conv2d::Finish;
 use affekt_nn::finite::Gate;
-use candle_core::{Result, Tensor};
+use affekt_nn::maps::Pending;
+use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::Variant;
@@ -39,40 +39,57 @@ struct Block {
 }
 
 impl Block {
-    fn load(vb: &VarBuilder, kind: Kind, inputs: usize, outputs: usize, stride: usize) -> Result<Self> {
-        let conv2 = || NormConv::load(vb, "conv2", "bn2", Shape::three(outputs, outputs, 1));
+    fn load(vbs: &[VarBuilder], kind: Kind, inputs: usize, outputs: usize, stride: usize) -> Result<Self> {
+        let conv2 = || NormConv::load(vbs, "conv2", "bn2", Shape::three(outputs, outputs, 1));
         let changes = stride != 1 || inputs != outputs;
         let shortcut = Shape { inputs, outputs, kernel: 1, stride };
         Ok(Self {
-            conv1: NormConv::load(vb, "conv1", "bn1", Shape::three(inputs, outputs, stride))?,
+            conv1: NormConv::load(vbs, "conv1", "bn1", Shape::three(inputs, outputs, stride))?,
             body: match kind {
                 Kind::Basic => Body::Basic(conv2()?),
-                Kind::Attention => Body::Attention(conv2()?, Cbam::load(&vb.pp("cbam"), outputs)?),
-                Kind::MultiScale(variant) => Body::MultiScale(MultiScale::load(vb, outputs, variant)?),
+                Kind::Attention => Body::Attention(conv2()?, Cbam::load(&inside(vbs, "cbam"), outputs)?),
+                Kind::MultiScale(variant) => Body::MultiScale(MultiScale::load(&vbs[0], outputs, variant)?),
             },
             downsample: changes
-                .then(|| NormConv::load(vb, "downsample.0", "downsample.1", shortcut))
+                .then(|| NormConv::load(vbs, "downsample.0", "downsample.1", shortcut))
                 .transpose()?,
         })
     }
-}
 
-impl Block {
+    /// The block `index` of those that are joined.
+    fn part(&self, index: usize) -> Result<Self> {
+        Ok(Self {
+            conv1: self.conv1.part(index)?,
+            body: match &self.body {
+                Body::Basic(conv2) => Body::Basic(conv2.part(index)?),
+                Body::Attention(conv2, cbam) => Body::Attention(conv2.part(index)?, cbam.part(index)?),
+                Body::MultiScale(_) => bail!("multi-scale blocks are never joined"),
+            },
+            downsample: self.downsample.as_ref().map(|shortcut| shortcut.part(index)).transpose()?,
+        })
+    }
+
     /// (b, h, w, in) to (b, h / stride, w / stride, out).
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = Pending::from(x.clone());
         let residual = match &self.downsample {
-            Some(shortcut) => shortcut.forward(x, Finish::default())?,
+            Some(shortcut) => shortcut.begin(&x, false)?,
             None => x.clone(),
         };
-        let inner = self.conv1.forward(x, Finish::RELU)?;
         match &self.body {
-            Body::Basic(conv2) => conv2.forward(&inner, Finish { residual: Some(&residual), relu: true }),
+            Body::Basic(conv2) => conv2.end(&self.conv1.begin(&x, true)?, Some(&residual), true),
             Body::Attention(conv2, cbam) => {
-                cbam.forward(&conv2.forward(&inner, Finish::default())?, &residual)
+                let inner = self.conv1.begin(&x, true)?;
+                cbam.forward(&conv2.begin(&inner, false)?, &residual)
             }
-            Body::MultiScale(chains) => chains.forward(&inner, &residual),
+            Body::MultiScale(chains) => chains.forward(&self.conv1.end(&x, None, true)?, &residual),
         }
     }
+}
+
+/// `name` in every part of the network.
+fn inside<'v>(vbs: &[VarBuilder<'v>], name: impl ToString) -> Vec<VarBuilder<'v>> {
+    vbs.iter().map(|vb| vb.pp(name.to_string())).collect()
 }
 
 /// Two blocks of one kind; the first may halve the size and widen.
@@ -84,13 +101,27 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// Reads the blocks `0` and `1`.
-    pub fn load(vb: &VarBuilder, kind: Kind, inputs: usize, outputs: usize, stride: usize) -> Result<Self> {
-        let block = |index| match index {
-            0 => Block::load(&vb.pp(index), kind, inputs, outputs, stride),
-            _ => Block::load(&vb.pp(index), kind, outputs, outputs, 1),
+    /// Reads the blocks `0` and `1` of every part of the network in `vbs`; of more than one they run as one, joined, where
+    /// there are kernels for that.
+    pub fn load(
+        vbs: &[VarBuilder],
+        kind: Kind,
+        inputs: usize,
+        outputs: usize,
+        stride: usize,
+    ) -> Result<Self> {
+        let [vb, ..] = vbs else { bail!("a layer of no part of the network") };
+        let block = |index: usize| match index {
+            0 => Block::load(&inside(vbs, index), kind, inputs, outputs, stride),
+            _ => Block::load(&inside(vbs, index), kind, outputs, outputs, 1),
         };
         Ok(Self { name: vb.prefix(), blocks: (0..BLOCKS).map(block).collect::<Result<_>>()? })
+    }
+
+    /// The layer `index` of those that are joined, called `name`. They share their memory.
+    pub fn part(&self, index: usize, name: String) -> Result<Self> {
+        let blocks = self.blocks.iter().map(|block| block.part(index));
+        Ok(Self { name, blocks: blocks.collect::<Result<_>>()? })
     }
 
     /// (b, h, w, in) to (b, h / stride, w / stride, out).

@@ -1,6 +1,6 @@
 //! The network: a shared stem, then a local branch over four quarters and a global one over the whole map.
 
-use affekt_nn::conv2d::Finish;
+use affekt_nn::conv2d::joins;
 use affekt_nn::finite::{Gate, gated};
 use affekt_nn::maps;
 use candle_core::{Result, Tensor};
@@ -21,6 +21,8 @@ pub struct Manet {
     pub layer2: Layer,
     /// Attention blocks for the quarters top left, top right, bottom left, bottom right.
     pub local: [Branch; 4],
+    /// The four as one, on a card; they share the memory of their weights.
+    pub joined: Option<Branch>,
     /// Multi-scale blocks for the whole map.
     pub global: Branch,
 }
@@ -33,18 +35,26 @@ impl Manet {
     )]
     pub fn load(vb: VarBuilder, cfg: &Config) -> Result<Self> {
         let w = cfg.width;
-        let part = |p: usize| {
-            let layer3 = vb.pp(format!("layer3_1_p{p}"));
-            // The quarters stay as large as they are in the second layer: stride 1.
-            Branch::load(&layer3, &vb.pp(format!("layer4_1_p{p}")), Kind::Attention, w, 1)
+        // The quarters stay as large as they are in the second layer: stride 1.
+        let parts = |parts: &[usize]| {
+            let of = |layer| parts.iter().map(|p| vb.pp(format!("{layer}_p{p}"))).collect::<Vec<_>>();
+            Branch::load(&of("layer3_1"), &of("layer4_1"), Kind::Attention, w, 1)
         };
+        let joined = joins(vb.dtype(), vb.device())?.then(|| parts(&[1, 2, 3, 4])).transpose()?;
+        let part = |p: usize| match &joined {
+            Some(joined) => joined.part(p - 1, [format!("layer3_1_p{p}"), format!("layer4_1_p{p}")]),
+            None => parts(&[p]),
+        };
+        let local = [part(1)?, part(2)?, part(3)?, part(4)?];
+        let one = |name: &str| [vb.pp(name)];
         let multi_scale = Kind::MultiScale(cfg.variant);
         Ok(Self {
             stem: Stem::load(&vb, w)?,
-            layer1: Layer::load(&vb.pp("layer1"), Kind::Basic, w, w, 1)?,
-            layer2: Layer::load(&vb.pp("layer2"), Kind::Basic, w, 2 * w, 2)?,
-            local: [part(1)?, part(2)?, part(3)?, part(4)?],
-            global: Branch::load(&vb.pp("layer3_2"), &vb.pp("layer4_2"), multi_scale, w, 2)?,
+            layer1: Layer::load(&one("layer1"), Kind::Basic, w, w, 1)?,
+            layer2: Layer::load(&one("layer2"), Kind::Basic, w, 2 * w, 2)?,
+            local,
+            joined,
+            global: Branch::load(&one("layer3_2"), &one("layer4_2"), multi_scale, w, 2)?,
         })
     }
 
@@ -66,12 +76,23 @@ impl Manet {
         let map = self.stem.forward(&maps::channels_last(images)?)?; // (b, side / 4, side / 4, w)
         let map = self.layer1.forward(&gate.pass(|| "conv1".into(), map)?, gate)?;
         let map = self.layer2.forward(&map, gate)?; // (b, side / 8, side / 8, 2w)
-        let parts = quarters(&map)?.into_iter().zip(&self.local);
-        let parts = parts.map(|(quarter, branch)| maps::mean(&branch.forward(&quarter, gate)?)); // 4 x (b, 8w)
-        // Quarters are of one size, so the mean of their means is that of the map stitched from them.
-        let local = Tensor::stack(&parts.collect::<Result<Vec<_>>>()?, 0)?.mean(0)?; // (b, 8w)
+        let local = self.local(&map, gate)?; // (b, 8w)
         let global = maps::mean(&self.global.forward(&map, gate)?)?; // (b, 8w)
         Tensor::cat(&[local, global], 1) // (b, 16w)
+    }
+
+    /// The mean over the map that is stitched from the four quarters: (b, h, w, 2w) -> (b, 8w).
+    fn local(&self, map: &Tensor, gate: Gate) -> Result<Tensor> {
+        // Layers are only named one by one.
+        if let Some(joined) = self.joined.as_ref().filter(|_| !gate.is_watching()) {
+            let (b, h, w, c) = map.dims4()?;
+            let quarters = map.reshape((b, 2, h / 2, 2, w / 2, c))?.permute((1, 3, 0, 2, 4, 5))?;
+            return maps::mean(&joined.forward(&quarters, gate)?);
+        }
+        let parts = quarters(map)?.into_iter().zip(&self.local);
+        let parts = parts.map(|(quarter, branch)| maps::mean(&branch.forward(&quarter, gate)?)); // 4 x (b, 8w)
+        // Quarters are of one size, so the mean of their means is that of the map stitched from them.
+        Tensor::stack(&parts.collect::<Result<Vec<_>>>()?, 0)?.mean(0)
     }
 }
 
@@ -84,12 +105,12 @@ pub struct Stem {
 impl Stem {
     fn load(vb: &VarBuilder, width: usize) -> Result<Self> {
         let shape = Shape { inputs: 3, outputs: width, kernel: 7, stride: 2 };
-        Ok(Self { conv1: NormConv::load(vb, "conv1", "bn1", shape)? })
+        Ok(Self { conv1: NormConv::load(std::slice::from_ref(vb), "conv1", "bn1", shape)? })
     }
 
     /// (b, side, side, 3) to (b, side / 4, side / 4, w).
     pub fn forward(&self, images: &Tensor) -> Result<Tensor> {
-        let map = self.conv1.forward(images, Finish::RELU)?; // (b, side / 2, side / 2, w)
+        let map = self.conv1.begin(&images.clone().into(), true)?; // (b, side / 2, side / 2, w)
         maps::max_pool(&map, 3, 2)
     }
 }
@@ -105,8 +126,8 @@ pub struct Branch {
 
 impl Branch {
     fn load(
-        layer3: &VarBuilder,
-        layer4: &VarBuilder,
+        layer3: &[VarBuilder],
+        layer4: &[VarBuilder],
         kind: Kind,
         w: usize,
         last_stride: usize,
@@ -115,6 +136,11 @@ impl Branch {
             layer3: Layer::load(layer3, kind, 2 * w, 4 * w, 2)?,
             layer4: Layer::load(layer4, kind, 4 * w, 8 * w, last_stride)?,
         })
+    }
+
+    /// The branch `index` of those that are joined, its layers so called.
+    fn part(&self, index: usize, [layer3, layer4]: [String; 2]) -> Result<Self> {
+        Ok(Self { layer3: self.layer3.part(index, layer3)?, layer4: self.layer4.part(index, layer4)? })
     }
 
     fn forward(&self, x: &Tensor, gate: Gate) -> Result<Tensor> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use affekt_manet::model::quarters;
 use affekt_manet::{Config, Error, KEYS, Manet, RawConfig, Variant};
+use affekt_nn::conv2d::joins;
 use affekt_nn::finite::{Gate, NotFinite};
 use affekt_nn::maps::channels_last;
 use affekt_testkit::{assert_close, golden::Golden, relative_error};
@@ -74,13 +75,18 @@ fn upstream_runs_the_second_chain_backwards() {
 }
 
 #[test]
-fn batch_equals_single_bit_by_bit() {
+fn batch_equals_single() {
     let network = network(Variant::Sdumc);
     let together = network.forward(&images()).unwrap();
     let alone: Vec<Tensor> =
         (0..2).map(|face| network.forward(&images().narrow(0, face, 1).unwrap()).unwrap()).collect();
-    let numbers = |x: Tensor| x.to_vec2::<f32>().unwrap();
-    assert_eq!(numbers(together), numbers(Tensor::cat(&alone, 0).unwrap()));
+    let alone = Tensor::cat(&alone, 0).unwrap();
+    // The products of a card's library choose their order by the number of rows; those of the CPU do not.
+    if joins(DType::F32, &Device::Cpu).unwrap() {
+        assert_close("embedding", &alone, &together, 1e-5);
+    } else {
+        assert_eq!(together.to_vec2::<f32>().unwrap(), alone.to_vec2::<f32>().unwrap());
+    }
 }
 
 #[test]

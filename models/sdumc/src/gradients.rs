@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use affekt_nn::dropout::Dropout;
-use affekt_nn::finite::Gate;
+use affekt_nn::finite::{Gate, all_finite};
 use affekt_train::{Gradients, Key, Parameters};
 use affekt_weights::Checkpoint;
 use candle_core::{DType, Device, Tensor, Var};
@@ -76,8 +76,12 @@ impl Differentiable {
                 Some(gradient) => gradient.clone(),
                 None => Tensor::zeros(var.shape(), var.dtype(), var.device())?,
             };
-            Gate::watching("sdumc").check(|| format!("the gradient of {name}"), &gradient)?;
             gradients.insert(name.clone(), gradient);
+        }
+        if !all_finite(&gradients.values().collect::<Vec<_>>())? {
+            for (name, gradient) in &gradients {
+                Gate::watching("sdumc").check(|| format!("the gradient of {name}"), gradient)?;
+            }
         }
         Ok((losses, gradients))
     }

@@ -1,6 +1,6 @@
 //! Modality imagination: audio and video correct a text representation that was not made from real text.
 
-use affekt_nn::relu::relu;
+use affekt_nn::dropout::Dropout;
 use candle_core::{D, Result, Tensor};
 use candle_nn::VarBuilder;
 
@@ -63,8 +63,8 @@ impl Imagination {
             Self::Equation { w1, w2 } => {
                 // The printed order: video, audio, text.
                 let joint = Tensor::cat(&[video, audio, text], D::Minus1)?; // (.., 3d)
-                let hidden = relu(&w1.forward(&joint)?)?; // (.., h)
-                text + relu(&w2.forward(&hidden)?)? // (.., d)
+                let hidden = w1.rectified(&joint, Dropout::OFF, 0.0)?; // (.., h)
+                text + w2.rectified(&hidden, Dropout::OFF, 0.0)? // (.., d)
             }
         }
     }

@@ -1,7 +1,6 @@
 //! Linear layers and the MLPs made of them.
 
 use affekt_nn::dropout::Dropout;
-use affekt_nn::relu::relu;
 use affekt_nn::trainable;
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
@@ -29,6 +28,11 @@ impl Linear {
         trainable::linear(x, &self.weight, &self.bias)
     }
 
+    /// (.., inputs) -> (.., outputs), with a ReLU and a dropout at the rate `p` behind it.
+    pub fn rectified(&self, x: &Tensor, dropout: Dropout, p: f64) -> Result<Tensor> {
+        trainable::rectified(x, &self.weight, &self.bias, dropout, p)
+    }
+
     /// As the projection that makes keys of frames.
     pub fn keys(&self) -> trainable::Keys<'_> {
         trainable::Keys { weight: &self.weight, bias: &self.bias }
@@ -54,8 +58,7 @@ impl Mlp {
     pub fn forward(&self, x: &Tensor, dropout: Dropout) -> Result<Tensor> {
         let mut x = x.clone();
         for (index, layer) in self.layers.iter().enumerate() {
-            let dropout = dropout.at(&index.to_string());
-            x = dropout.apply(&relu(&layer.forward(&x)?)?, self.dropout)?;
+            x = layer.rectified(&x, dropout.at(&index.to_string()), self.dropout)?;
         }
         Ok(x)
     }
@@ -78,6 +81,6 @@ impl TwoLinear {
 
     /// (.., first width) -> (.., last width)
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.second.forward(&relu(&self.first.forward(x)?)?)
+        self.second.forward(&self.first.rectified(x, Dropout::OFF, 0.0)?)
     }
 }

@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use affekt_nn::trainable::mean_square_on_card;
 use candle_core::{DType, Result, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -106,8 +107,21 @@ impl Losses {
     ///
     /// Errors: labels that are not one finite number a clip.
     pub fn of(pair: &Pair, labels: &Tensor, weights: &LossWeights) -> std::result::Result<Self, Error> {
+        check_finite(labels)?;
+        Self::of_checked(pair, labels, weights)
+    }
+
+    /// As [`Self::of`], for labels that are known to be finite: on a card nobody waits for them.
+    pub fn of_checked(
+        pair: &Pair,
+        labels: &Tensor,
+        weights: &LossWeights,
+    ) -> std::result::Result<Self, Error> {
         let Pair { complete, missing } = pair;
-        check(labels, complete.valence.dims())?;
+        if labels.dims() != complete.valence.dims() {
+            let (got, wanted) = (labels.dims(), complete.valence.dims());
+            return Err(Error::Labels(format!("their shape is {got:?}, wanted {wanted:?}")));
+        }
         let labels = labels.to_dtype(complete.valence.dtype())?;
         let task_full = mean_square(&complete.valence, &labels)?;
         let task_missing = mean_square(&missing.valence, &labels)?;
@@ -126,12 +140,8 @@ impl Losses {
     }
 }
 
-fn check(labels: &Tensor, wanted: &[usize]) -> std::result::Result<(), Error> {
-    if labels.dims() != wanted {
-        let got = labels.dims();
-        return Err(Error::Labels(format!("their shape is {got:?}, wanted {wanted:?}")));
-    }
-    let numbers: Vec<f64> = labels.to_dtype(DType::F64)?.to_vec1()?;
+fn check_finite(labels: &Tensor) -> std::result::Result<(), Error> {
+    let numbers: Vec<f64> = labels.flatten_all()?.to_dtype(DType::F64)?.to_vec1()?;
     match numbers.iter().position(|number| !number.is_finite()) {
         Some(at) => Err(Error::Labels(format!("number {at} is {}", numbers[at]))),
         None => Ok(()),
@@ -151,11 +161,17 @@ fn weighted(terms: [&Tensor; 6], weights: &LossWeights) -> Result<Tensor> {
 }
 
 fn mean_square(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if let Some(mean) = mean_square_on_card(x, y, false)? {
+        return Ok(mean);
+    }
     in_full(&(x - y)?)?.sqr()?.mean_all() // ()
 }
 
 /// The root of [`mean_square`], of gradient 0 where x and y are equal.
 fn root_mean_square(x: &Tensor, y: &Tensor) -> Result<Tensor> {
+    if let Some(root) = mean_square_on_card(x, y, true)? {
+        return Ok(root);
+    }
     let square = mean_square(x, y)?;
     // Both selections are needed: 0 times the infinite slope of the root would be NaN.
     let equal = square.le(0.0)?;

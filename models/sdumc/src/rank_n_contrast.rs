@@ -1,5 +1,6 @@
 //! Rank-N-Contrast: representations are to lie in the order of their labels, whichever of them one starts from.
 
+use affekt_nn::trainable::rank_n_contrast_on_card;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
 
 const TEMPERATURE: f64 = 2.0;
@@ -13,7 +14,8 @@ const TIE: f64 = 1e-4;
 ///
 /// It is one operation with a gradient of its own: an anchor's rows are sorted by label distance, so that each
 /// denominator continues the one before, in n^2 log n steps instead of n^3. It calculates in f64 from differences, on
-/// the CPU (a batch of representations is small). Rows that are equal pull each other nowhere.
+/// the CPU; on cards, for types other than f64, a kernel takes the n^3 steps where the rows lie. Rows that are equal pull
+/// each other nowhere.
 pub fn rank_n_contrast(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
     let (n, _) = rows.dims2()?;
     if n < 2 || labels.dims() != [n] {
@@ -21,6 +23,12 @@ pub fn rank_n_contrast(rows: &Tensor, labels: &Tensor) -> Result<Tensor> {
             "rank-n-contrast needs at least 2 rows with a label each: {n} rows, labels {:?}",
             labels.dims()
         );
+    }
+    if let Some(loss) = rank_n_contrast_on_card(rows, labels)? {
+        return match loss.dtype() {
+            DType::F32 => Ok(loss),
+            _ => loss.to_dtype(DType::F32),
+        };
     }
     let labels = labels.to_dtype(DType::F64)?.to_vec1()?;
     let here = rows.to_device(&Device::Cpu)?.to_dtype(DType::F64)?.contiguous()?;

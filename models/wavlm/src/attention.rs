@@ -1,8 +1,10 @@
 //! Multi-head self-attention with a gated relative position bias (Chen et al. 2022, section 3.1).
 
 use affekt_nn::gated_attention::{Gate, PositionBias, gated_attention};
+use affekt_nn::lengths::Lengths;
 use affekt_nn::linear::Linear;
-use candle_core::{Module, Result, Tensor};
+use affekt_nn::norm::LayerNorm;
+use candle_core::{Result, Tensor};
 use candle_nn::VarBuilder;
 
 use crate::config::Config;
@@ -12,7 +14,7 @@ pub(crate) struct Context {
     /// By relative position, before the gate.
     pub bias: PositionBias,
     /// Valid frames of each clip, where some are padding.
-    pub frames: Option<Vec<usize>>,
+    pub frames: Option<Lengths>,
 }
 
 pub(crate) struct Attention {
@@ -40,12 +42,18 @@ impl Attention {
         })
     }
 
-    /// attention(x) + residual: (b, t, hidden), (b, t, hidden) -> (b, t, hidden)
-    pub fn forward_add(&self, x: &Tensor, residual: &Tensor, context: &Context) -> Result<Tensor> {
-        let qkv = self.input.forward(x)?; // (b, t, 3 hidden)
+    /// attention(x) + residual, and its norm: (b, t, hidden), (b, t, hidden) -> twice (b, t, hidden)
+    pub fn forward_add_norm(
+        &self,
+        x: &Tensor,
+        residual: &Tensor,
+        norm: &LayerNorm,
+        context: &Context,
+    ) -> Result<(Tensor, Tensor)> {
+        let (qkv, bias) = self.input.forward_apart(x)?; // (b, t, 3 hidden)
         let gates = self.gate.forward(x)?; // (b, t, h)
-        let mixed = gated_attention(&qkv, &gates, &context.bias, context.frames.as_deref())?; // (b, t, hidden)
-        self.output.forward_add(&mixed, residual)
+        let mixed = gated_attention(&qkv, bias, &gates, &context.bias, context.frames.as_ref())?; // (b, t, hidden)
+        self.output.forward_add_norm(&mixed, residual, norm)
     }
 }
 

@@ -22,10 +22,32 @@ impl Mlp {
         Ok(Self { up, down })
     }
 
-    /// mlp(x) + residual: (b, t, hidden), (b, t, hidden) -> (b, t, hidden)
-    fn forward_add(&self, x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+    /// mlp(x) + residual, and its norm: (b, t, hidden), (b, t, hidden) -> twice (b, t, hidden)
+    fn forward_add_norm(&self, x: &Tensor, residual: &Tensor, norm: &LayerNorm) -> Result<(Tensor, Tensor)> {
         let x = self.up.forward_gelu(x)?; // (b, t, intermediate)
-        self.down.forward_add(&x, residual)
+        self.down.forward_add_norm(&x, residual, norm)
+    }
+}
+
+/// What passes from block to block.
+pub(crate) struct Stream {
+    /// The hidden state: (b, t, hidden)
+    pub state: Tensor,
+    /// What comes next reads: in a pre-norm network its norm, else the same.
+    pub input: Tensor,
+}
+
+/// The norm behind a block of a pre-norm network, the next block's or the last one: computed with the sum before it.
+#[derive(Clone, Copy)]
+pub(crate) struct Next<'a> {
+    pub norm: &'a LayerNorm,
+    /// What it belongs to, in the checkpoint.
+    pub of: &'a str,
+}
+
+impl Next<'_> {
+    pub fn name(&self) -> String {
+        format!("{}.layer_norm", self.of)
     }
 }
 
@@ -52,20 +74,30 @@ impl Block {
         })
     }
 
-    /// (b, t, hidden) -> (b, t, hidden)
-    pub fn forward(&self, x: &Tensor, context: &Context, gate: Gate) -> Result<Tensor> {
+    /// The norm that a pre-norm network takes before this block.
+    pub fn before(&self) -> Next<'_> {
+        Next { norm: &self.attention_norm, of: &self.name }
+    }
+
+    /// One block further; `next` is the norm behind it.
+    pub fn forward(&self, stream: &Stream, next: Next, context: &Context, gate: Gate) -> Result<Stream> {
         let name = |part: &'static str| move || format!("{}.{part}", self.name);
+        let Stream { state, input } = stream;
         if self.pre_norm {
-            let normed = gate.pass(name("layer_norm"), self.attention_norm.forward(x)?)?;
-            let mixed = self.attention.forward_add(&normed, x, context)?;
-            let x = gate.pass(name("attention"), mixed)?;
-            let normed = gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)?;
-            gate.pass(name("feed_forward"), self.mlp.forward_add(&normed, &x)?)
+            let (state, normed) = self.attention.forward_add_norm(input, state, &self.mlp_norm, context)?;
+            gate.check(name("attention"), &state)?;
+            let normed = gate.pass(name("final_layer_norm"), normed)?;
+            let (state, input) = self.mlp.forward_add_norm(&normed, &state, next.norm)?;
+            let state = gate.pass(name("feed_forward"), state)?;
+            Ok(Stream { state, input: gate.pass(|| next.name(), input)? })
         } else {
-            let x = gate.pass(name("attention"), self.attention.forward_add(x, x, context)?)?;
-            let x = gate.pass(name("layer_norm"), self.attention_norm.forward(&x)?)?;
-            let x = gate.pass(name("feed_forward"), self.mlp.forward_add(&x, &x)?)?;
-            gate.pass(name("final_layer_norm"), self.mlp_norm.forward(&x)?)
+            let (sum, x) = self.attention.forward_add_norm(input, state, &self.attention_norm, context)?;
+            gate.check(name("attention"), &sum)?;
+            let x = gate.pass(name("layer_norm"), x)?;
+            let (sum, state) = self.mlp.forward_add_norm(&x, &x, &self.mlp_norm)?;
+            gate.check(name("feed_forward"), &sum)?;
+            let state = gate.pass(name("final_layer_norm"), state)?;
+            Ok(Stream { input: state.clone(), state })
         }
     }
 }

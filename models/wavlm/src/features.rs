@@ -1,8 +1,9 @@
 //! From the waveform to frames of 20 ms: strided convolutions, then a projection to the width of the network.
 
-use affekt_nn::conv::Conv1d;
+use affekt_nn::conv::{Conv1d, tiles_pay};
 use affekt_nn::finite::Gate;
 use affekt_nn::gelu::gelu_erf;
+use affekt_nn::lengths::Lengths;
 use affekt_nn::linear::Linear;
 use affekt_nn::norm::LayerNorm;
 use candle_core::{DType, Module, Result, Tensor};
@@ -10,7 +11,6 @@ use candle_nn::VarBuilder;
 use rayon::prelude::*;
 
 use crate::config::{Config, ConvNorm, ConvShape};
-use crate::lengths;
 
 /// Of the norms inside the convolutional layers, whatever the configuration says for the others.
 const EPS: f64 = 1e-5;
@@ -37,7 +37,7 @@ impl FeatureExtractor {
     /// (b, n) -> (b, t, c). `lengths` are the true ones, in samples.
     pub fn forward(&self, waveform: &Tensor, lengths: &[usize], gate: Gate) -> Result<Tensor> {
         let x = waveform.unsqueeze(2)?; // (b, n, 1)
-        if self.local && x.device().is_cpu() {
+        if self.local && tiles_pay(&x) {
             return self.by_tiles(&x.contiguous()?, gate);
         }
         self.whole(x, lengths, gate)
@@ -103,7 +103,7 @@ impl ConvLayer {
     /// (b, t, c) -> (b, t', c'). `lengths` are the true ones of the output.
     fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
         match &self.norm {
-            Norm::None => gelu_erf(&self.conv.forward(x)?),
+            Norm::None => self.conv.forward_gelu(x),
             Norm::Channels(norm) => self.conv.forward_norm_gelu(x, norm),
             Norm::Frames(norm) => gelu_erf(&norm.forward(&self.conv.forward(x)?, lengths)?),
         }
@@ -124,7 +124,7 @@ impl FrameNorm {
     /// (b, t, c) -> (b, t, c)
     fn forward(&self, x: &Tensor, lengths: &[usize]) -> Result<Tensor> {
         // In f64: sums over thousands of frames lose digits in f32, and the norm magnifies the loss.
-        let valid = lengths::mask(lengths, x.dim(1)?, x.device())?.to_dtype(DType::F64)?; // (b, t)
+        let valid = Lengths::new(lengths, x.device()).mask(x.dim(1)?)?.to_dtype(DType::F64)?; // (b, t)
         let share = valid.broadcast_div(&valid.sum_keepdim(1)?)?.unsqueeze(1)?; // (b, 1, t)
         let mean = |x: &Tensor| share.matmul(&x.to_dtype(DType::F64)?); // (b, t, c) -> (b, 1, c)
         let centred = x.broadcast_sub(&mean(x)?.to_dtype(x.dtype())?)?; // (b, t, c)

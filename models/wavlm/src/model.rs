@@ -1,12 +1,13 @@
 //! The network.
 
 use affekt_nn::finite::{Gate, gated};
+use affekt_nn::lengths::Lengths;
 use affekt_nn::norm::LayerNorm;
 use candle_core::{Result, Tensor, bail};
 use candle_nn::VarBuilder;
 
 use crate::attention::Context;
-use crate::block::Block;
+use crate::block::{Block, Next, Stream};
 use crate::config::Config;
 use crate::features::{FeatureExtractor, FeatureProjection};
 use crate::lengths;
@@ -65,11 +66,15 @@ impl WavLm {
     /// what candle reports.
     pub fn forward(&self, waveform: &Tensor, lengths: Option<&[usize]>) -> Result<Vec<Tensor>> {
         let lengths = lengths::resolve(waveform, lengths)?;
+        if lengths.is_empty() {
+            bail!("a batch without a clip");
+        }
         let frames: Vec<usize> = lengths.iter().map(|&samples| self.frames(samples)).collect();
         if let Some(at) = frames.iter().position(|&frames| frames == 0) {
             bail!("clip {at} of the batch has {} samples, too few for a single frame", lengths[at]);
         }
-        let waveform = lengths::silence_padding(waveform, &lengths)?;
+        let waveform = Lengths::new(&lengths, waveform.device()).silence(waveform)?;
+        let frames = Lengths::new(&frames, waveform.device());
         gated(
             "wavlm",
             |gate| self.states(&waveform, &lengths, &frames, gate),
@@ -82,31 +87,36 @@ impl WavLm {
         &self,
         waveform: &Tensor,
         lengths: &[usize],
-        frames: &[usize],
+        frames: &Lengths,
         gate: Gate,
     ) -> Result<Vec<Tensor>> {
         gate.check(|| "the input waveform".into(), waveform)?;
         let x = self.features.forward(waveform, lengths, gate)?; // (b, t, c)
         let x = gate.pass(|| "feature_projection".into(), self.projection.forward(&x)?)?; // (b, t, hidden)
-        let x = lengths::silence_padding(&x, frames)?;
+        let x = frames.silence(&x)?;
         let x = gate.pass(|| "encoder.pos_conv_embed".into(), self.positional.forward(&x)?)?;
-        let padded = frames.iter().any(|&valid| valid < x.dims()[1]);
+        let length = x.dim(1)?;
+        let padded = !frames.all_are(length);
         let context =
-            Context { bias: self.relative.forward(x.dim(1)?)?, frames: padded.then(|| frames.to_vec()) };
+            Context { bias: self.relative.forward(length)?, frames: padded.then(|| frames.clone()) };
         self.encode(x, &context, gate)
     }
 
     /// (b, t, hidden) -> all hidden states.
     fn encode(&self, x: Tensor, context: &Context, gate: Gate) -> Result<Vec<Tensor>> {
-        let norm = |x: &Tensor| gate.pass(|| "encoder.layer_norm".into(), self.norm.forward(x)?);
-        let pre_norm = self.config.pre_norm;
-        let mut x = if pre_norm { x } else { norm(&x)? };
+        let last = Next { norm: &self.norm, of: "encoder" };
+        let before = |at: usize| self.blocks.get(at).map_or(last, Block::before);
+        let first = if self.config.pre_norm { before(0) } else { last };
+        let input = gate.pass(|| first.name(), first.norm.forward(&x)?)?; // (b, t, hidden)
+        let state = if self.config.pre_norm { x } else { input.clone() };
+        let mut stream = Stream { state, input };
         let mut states = Vec::with_capacity(self.blocks.len() + 1);
-        for block in &self.blocks {
-            let next = block.forward(&x, context, gate)?; // (b, t, hidden)
-            states.push(std::mem::replace(&mut x, next));
+        for (at, block) in self.blocks.iter().enumerate() {
+            let next = block.forward(&stream, before(at + 1), context, gate)?;
+            states.push(std::mem::replace(&mut stream, next).state);
         }
-        states.push(if pre_norm { norm(&x)? } else { x });
+        // In a pre-norm network that has passed the last norm.
+        states.push(stream.input);
         Ok(states)
     }
 }

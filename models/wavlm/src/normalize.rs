@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use affekt_core::{ErrorKind, Explain};
-use candle_core::{DType, Result, Tensor};
+use affekt_nn::lengths::Lengths;
+use candle_core::{Result, Tensor};
 
 use crate::lengths;
 
@@ -69,18 +70,5 @@ pub fn normalize(waveform: &Tensor, how: Normalize, lengths: Option<&[usize]>) -
         Normalize::Hf => 1e-7,
         Normalize::Slam => 1e-5,
     };
-    let samples = waveform.dim(1)?;
-    let clip = |(row, &length): (usize, &usize)| -> Result<Tensor> {
-        if length == 0 {
-            return Tensor::zeros(samples, waveform.dtype(), waveform.device());
-        }
-        // In f64: a sum over minutes of samples loses digits in f32.
-        let clip = waveform.get(row)?.narrow(0, 0, length)?.to_dtype(DType::F64)?; // (length)
-        let centred = clip.broadcast_sub(&clip.mean_all()?)?;
-        let deviation = (centred.sqr()?.mean_all()? + eps)?.sqrt()?;
-        let unit = centred.broadcast_div(&deviation)?.to_dtype(waveform.dtype())?;
-        unit.pad_with_zeros(0, 0, samples - length) // (n)
-    };
-    let clips = lengths.iter().enumerate().map(clip).collect::<Result<Vec<_>>>()?;
-    Tensor::stack(&clips, 0) // (b, n)
+    Lengths::new(&lengths, waveform.device()).standardise(waveform, eps)
 }

@@ -8,18 +8,19 @@ use affekt_weights::Checkpoint;
 use candle_core::Device;
 
 use super::Detector;
-use crate::Error;
+use crate::{Error, device};
 
 impl Detector {
     /// The detector, with the settings for film.
     ///
     /// # Errors
-    /// Those of reading the weights.
+    /// Those of opening the device and of reading the weights.
     pub fn build(&self) -> Result<Box<dyn FaceDetector>, Error> {
         Ok(match self {
             Self::RustFace => Box::new(RustFace::new(RustFace::VIDEO_LINES)?),
-            Self::YuNet { weights } => {
-                Box::new(YuNet::load(&Checkpoint::open(weights)?, YuNet::VIDEO_SIDE, &Device::Cpu)?)
+            Self::YuNet { weights, device } => {
+                let device = device::named(device)?;
+                Box::new(YuNet::load(&Checkpoint::open(weights)?, YuNet::VIDEO_SIDE, &device)?)
             }
         })
     }
@@ -31,13 +32,15 @@ pub(super) struct Shared<'d> {
     name: String,
     weights: Option<Digest>,
     finds_landmarks: bool,
+    card: Option<Device>,
 }
 
 impl<'d> Shared<'d> {
     pub(super) fn new(detector: &'d mut dyn FaceDetector) -> Self {
         let (name, weights) = (detector.name().to_owned(), detector.weights().cloned());
         let finds_landmarks = detector.finds_landmarks();
-        Self { detector: Mutex::new(detector), name, weights, finds_landmarks }
+        let card = detector.card();
+        Self { detector: Mutex::new(detector), name, weights, finds_landmarks, card }
     }
 }
 
@@ -62,6 +65,10 @@ impl FaceDetector for User<'_, '_> {
 
     fn finds_landmarks(&self) -> bool {
         self.0.finds_landmarks
+    }
+
+    fn card(&self) -> Option<Device> {
+        self.0.card.clone()
     }
 
     fn detect(&mut self, image: &RgbImage) -> Result<Vec<Detection>, FacesError> {

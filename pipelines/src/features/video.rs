@@ -8,6 +8,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 
 use super::Width;
+use super::frames::Resizers;
 use crate::Error;
 use crate::fitting::{self, Limit};
 use crate::networks::Source;
@@ -29,6 +30,7 @@ pub struct Encoder {
     device: Device,
     /// Faces that go through the network at once.
     limit: Limit,
+    resizers: Resizers,
     width: Width,
 }
 
@@ -44,6 +46,7 @@ impl Encoder {
             dtype,
             device: device.clone(),
             limit: Limit::new(batch(device, side, dtype)?),
+            resizers: Resizers::new(side, dtype, device),
             width: Width::of(bundle, recipes, FeatureKind::Video, config.embedding())?,
         })
     }
@@ -54,7 +57,7 @@ impl Encoder {
     }
 
     /// Encodes one crop a frame: (frames, width), where a frame without a face keeps its place as a zero row. `None` when
-    /// no frame has a face. `resize` brings a crop to the side that the network sees; `advanced` hears how many faces are
+    /// no frame has a face. `resize` brings a crop to the side that the network sees, where no card does it; `advanced` hears how many faces are
     /// done.
     ///
     /// # Errors
@@ -114,6 +117,9 @@ impl Encoder {
         batch: &[&RgbImage],
         resize: &(impl Fn(&RgbImage, usize) -> RgbImage + Sync),
     ) -> Result<Tensor, Error> {
+        if let Some(images) = self.resizers.images(batch)? {
+            return Ok(images);
+        }
         let side = self.side;
         let pixels = side * side;
         let mut values = vec![0f32; batch.len() * 3 * pixels];

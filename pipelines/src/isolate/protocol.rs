@@ -316,7 +316,10 @@ mod tests {
             media: path.clone().into(),
             spans: vec![Span::ALL, Span { start: Seconds(0.1 + 0.2), end: Some(Seconds(1e300)) }],
             sound: true,
-            faces: Some(crate::cut::Detector::YuNet { weights: path.clone().into() }),
+            faces: Some(crate::cut::Detector::YuNet {
+                weights: path.clone().into(),
+                device: "cuda:1".into(),
+            }),
             decoder: affekt_media::Decoder::Nvdec { card: 1 },
         };
         for request in [Request::Probe { path }, Request::Cut(order)] {

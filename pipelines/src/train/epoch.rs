@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use affekt_nn::finite::NotFinite;
+use affekt_nn::many;
 use affekt_train::{Adam, Batch, Gradients, Key, Losses, Method, Pass, Phase};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 
 use super::Error;
 
@@ -59,16 +60,18 @@ impl Descent<'_> {
         for (index, update) in self.phase.updates.iter().enumerate() {
             let pass = Pass { phase: self.index, update: index, key: Some(key.with(update.name)) };
             let losses = self.method.losses(batch, pass).map_err(|error| self.diverged(error, batch))?;
-            let total = self.note(index, &losses, batch, means)?;
-            first.get_or_insert(total);
             let moved = self.vars.iter().filter(|(name, _)| (update.moves)(name));
             let moved: BTreeMap<String, Var> = moved.map(|(name, var)| (name.clone(), var.clone())).collect();
             let mut gradients = Gradients::of(&moved, losses.total.backward()?);
+            let square = if self.clip > 0.0 { Some(gradients.square()?) } else { None };
+            let (total, square) = self.note(index, &losses, square.as_ref(), batch, means)?;
+            first.get_or_insert(total);
             // What the forward pass has kept is not needed while parameters move.
             drop(losses);
-            if self.clip > 0.0 {
-                let norm = gradients.clip(self.clip)?;
+            if let Some(square) = square {
+                let norm = square.sqrt();
                 self.finite("the norm of the gradient", norm, batch)?;
+                gradients.shrink(self.clip, norm)?;
                 means.norm = Some(means.norm.unwrap_or(0.0).max(norm));
             }
             self.optimisers[index].step(&moved, &gradients, self.factor)?;
@@ -76,24 +79,34 @@ impl Descent<'_> {
         Ok(first.unwrap_or_default())
     }
 
-    /// Adds the losses to the means; one that is not finite ends the run.
-    fn note(&self, update: usize, losses: &Losses, batch: &Batch, means: &mut Means) -> Result<f64, Error> {
-        let number = |tensor: &Tensor| tensor.to_dtype(DType::F32)?.to_scalar::<f32>().map(f64::from);
+    /// Adds the losses to the means; one that is not finite ends the run. Returns the loss and the gradient's `square`: a
+    /// device is waited for once, for all of them.
+    fn note(
+        &self,
+        update: usize,
+        losses: &Losses,
+        square: Option<&Tensor>,
+        batch: &Batch,
+        means: &mut Means,
+    ) -> Result<(f64, Option<f64>), Error> {
         let name = |term: &str| match self.phase.updates.len() {
             1 => term.to_owned(),
             _ => format!("{}.{term}", self.phase.updates[update].name),
         };
-        for (term, value) in &losses.terms {
-            let value = number(value)?;
-            self.finite(&format!("the loss {}", name(term)), value, batch)?;
+        let terms = losses.terms.iter().map(|(term, value)| (name(term), value));
+        let named: Vec<(String, &Tensor)> = terms.chain([(name("total"), &losses.total)]).collect();
+        let wanted: Vec<&Tensor> = named.iter().map(|(_, value)| *value).chain(square).collect();
+        let mut values = many::read(&wanted)?;
+        let square = square.and_then(|_| values.pop());
+        for ((term, _), &value) in named.iter().zip(&values) {
+            self.finite(&format!("the loss {term}"), value, batch)?;
         }
-        let total = number(&losses.total)?;
-        self.finite(&format!("the loss {}", name("total")), total, batch)?;
+        let total = values[named.len() - 1];
         means.add(name("total"), total);
-        for (term, value) in &losses.terms {
-            means.add(name(term), number(value)?);
+        for ((term, _), &value) in named.iter().zip(&values[..losses.terms.len()]) {
+            means.add(term.clone(), value);
         }
-        Ok(total)
+        Ok((total, square))
     }
 
     /// A network that has lost its numbers.

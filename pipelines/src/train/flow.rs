@@ -48,7 +48,8 @@ pub struct Request<'a> {
 }
 
 /// Trains, chooses, judges, and writes everything into the run's folder. A run that was interrupted goes on after its last
-/// epoch that is done, on the CPU to the bit as if it had never been; one that has ended is only read.
+/// epoch that is done, on the CPU to the bit as if it had never been, on a card so far as cuBLAS repeats itself (the sums of
+/// our kernels do); one that has ended is only read.
 ///
 /// # Errors
 /// Everything that can be known beforehand is known before the first batch; [`Error::Interrupted`] where `stop` was set.
@@ -64,7 +65,9 @@ pub fn train(request: &Request) -> Result<Training, Error> {
         run.phase(&state)?;
     }
     let (training, evidence) = run.judged()?;
-    let values = run.parameters.values()?;
+    let values = run.parameters.values()?.into_iter();
+    let values = values.map(|(name, value)| Ok((name, value.to_device(&Device::Cpu)?)));
+    let values = values.collect::<Result<_, candle_core::Error>>()?;
     checkpoint::save(&request.out.join(folder::CHECKPOINT), &plan.card(&training), &values)?;
     folder::report(request.out, &training, &evidence, &request.made)?;
     state.remove()?;

@@ -8,7 +8,7 @@ use affekt_core::Digest;
 use affekt_report::training::{Epoch, Outcome};
 use affekt_train::{Adam, Parameters};
 use affekt_weights::tensors::{read_noted, write_noted};
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
@@ -97,14 +97,18 @@ impl State {
         optimisers: &[Adam],
     ) -> Result<(), Error> {
         let mut tensors = BTreeMap::new();
-        let mut add = |prefix: String, found: BTreeMap<String, Tensor>| {
-            tensors.extend(found.into_iter().map(|(name, tensor)| (format!("{prefix}.{name}"), tensor)));
+        let mut add = |prefix: String, found: BTreeMap<String, Tensor>| -> Result<(), Error> {
+            for (name, tensor) in found {
+                // Once: what writes them reads them several times.
+                tensors.insert(format!("{prefix}.{name}"), tensor.to_device(&Device::Cpu)?);
+            }
+            Ok(())
         };
         let values = parameters.all().into_iter().map(|(name, var)| (name, var.as_detached_tensor()));
-        add("value".into(), values.collect());
-        add("best".into(), best.clone());
+        add("value".into(), values.collect())?;
+        add("best".into(), best.clone())?;
         for (index, adam) in optimisers.iter().enumerate() {
-            add(format!("adam{index}"), adam.tensors()?);
+            add(format!("adam{index}"), adam.tensors()?)?;
         }
         let notes = serde_json::to_string(notes).expect("notes are plain data");
         let notes = BTreeMap::from([(NOTES.to_owned(), notes)]);

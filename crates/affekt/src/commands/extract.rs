@@ -102,6 +102,7 @@ fn config(flags: &cli::Extract, plan: &Plan, settings: &Settings) -> serde_json:
         "kv_memory_bytes": settings.generation.bytes,
         "commit_every": settings.commit_every,
         "yunet": flags.making.detector.yunet().map(|(weights, _)| weights),
+        "faces_device": flags.making.detector.faces_device,
     })
 }
 
@@ -109,12 +110,14 @@ fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
     let making = &flags.making;
     let extractor = Extractor::open(&making.models, &making.device, &making.kinds(), making.store.name())?
         .with_words(flags.transcript.into(), flags.language.as_deref())?;
-    match making.detector.yunet() {
+    let extractor = match making.detector.yunet() {
         Some((weights, namer)) => {
-            extractor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))
+            extractor.with_yunet(&weights).map_err(|source| Error::named_by(namer, source))?
         }
-        None => Ok(extractor),
-    }
+        None => extractor,
+    };
+    let device = &making.detector.faces_device;
+    extractor.with_faces_on(device).map_err(|source| Error::named_by("--faces-device", source))
 }
 
 fn settings(flags: &cli::Extract, devices: &[Device]) -> Settings {

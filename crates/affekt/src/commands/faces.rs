@@ -11,6 +11,8 @@ use affekt::Error;
 use affekt_core::{Event, Frame, Reporter, Seconds, Span, Stage};
 use affekt_faces::{Album, FaceDetector, FaceTrack, RustFace, Tracker, YuNet, read_image};
 use affekt_media::{Want, decode};
+use affekt_pipelines::device;
+use affekt_pipelines::finder::embedded_on;
 use affekt_report::Failure;
 use affekt_weights::Checkpoint;
 use candle_core::Device;
@@ -139,9 +141,15 @@ impl<'f> Search<'f> {
         }
         let (pictures, videos) = match flags.detector.yunet() {
             Some((weights, namer)) => {
-                yunets(&weights).map_err(|source| failed(&weights, Error::named_by(namer, source)))?
+                let device = device::named(&flags.detector.faces_device)
+                    .map_err(|source| failed(&weights, Error::named_by("--faces-device", source)))?;
+                yunets(&weights, &device)
+                    .map_err(|source| failed(&weights, Error::named_by(namer, source)))?
             }
-            None => rustfaces().map_err(|error| failed(Path::new("rustface"), error))?,
+            None => embedded_on(&flags.detector.faces_device)
+                .map_err(|source| Error::named_by("--faces-device", source))
+                .and_then(|()| rustfaces())
+                .map_err(|error| failed(Path::new("rustface"), error))?,
         };
         Ok(Self { pictures, videos, folder: flags.draw.as_deref(), drawn: HashSet::new() })
     }
@@ -176,9 +184,9 @@ impl<'f> Search<'f> {
 /// A detector for pictures and one for video frames.
 type Detectors = (std::boxed::Box<dyn FaceDetector>, std::boxed::Box<dyn FaceDetector>);
 
-fn yunets(weights: &Path) -> Result<Detectors, Error> {
+fn yunets(weights: &Path, device: &Device) -> Result<Detectors, Error> {
     let checkpoint = Checkpoint::open(weights)?;
-    let load = |side| YuNet::load(&checkpoint, side, &Device::Cpu).map(std::boxed::Box::new);
+    let load = |side| YuNet::load(&checkpoint, side, device).map(std::boxed::Box::new);
     Ok((load(YuNet::STILL_SIDE)?, load(YuNet::VIDEO_SIDE)?))
 }
 

@@ -79,6 +79,10 @@ fn prepare(flags: &cli::Predict, inputs: &Inputs, started: Instant) -> Result<Ru
         }),
         None => predictor,
     };
+    let device = &flags.detector.faces_device;
+    let predictor = predictor.and_then(|predictor| {
+        predictor.with_faces_on(device).map_err(|source| Error::named_by("--faces-device", source))
+    });
     let predictor = predictor.and_then(|predictor| hearing(predictor, &words)).map_err(failed)?;
     predictor.check().map_err(failed)?;
     let decoder = flags.decode;

@@ -3,6 +3,7 @@
 //! Candle's convolution makes one matrix product for each group of channels; here every channel is a group. With the
 //! channels last, 16 of them are one or two vectors, and the nine taps of a pixel are summed up in registers.
 
+use affekt_nn::maps;
 use affekt_nn::relu::relu;
 use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -36,6 +37,9 @@ impl Depthwise {
         let channels = self.bias.dim(0)?;
         if x.rank() != 4 || x.dim(D::Minus1)? != channels {
             bail!("a depthwise convolution of {channels} channels cannot take {:?}", x.dims());
+        }
+        if let Some(y) = maps::depthwise(x, &self.weight, &self.bias, self.relu)? {
+            return Ok(y);
         }
         if x.device().is_cpu() && x.dtype() == candle_core::DType::F32 {
             return x.contiguous()?.apply_op3_no_bwd(&self.weight, &self.bias, &Taps { relu: self.relu });

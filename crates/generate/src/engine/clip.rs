@@ -137,10 +137,13 @@ impl<K> Clip<K> {
         batch.scored.extend((end - part.scored) as u32..end as u32);
     }
 
-    /// Notes that rows have been fed, whose hidden states are `rows` of `hidden` (n, width).
-    pub fn note(&mut self, hidden: &Tensor, rows: Range<usize>) -> candle_core::Result<()> {
+    /// Notes that rows have been fed, whose hidden states are `rows` of `hidden` (n, width). `shares`: those of one pass
+    /// are kept together for all clips.
+    pub fn note(&mut self, hidden: &Tensor, rows: Range<usize>, shares: bool) -> candle_core::Result<()> {
         if self.next.is_empty() {
             self.fed += rows.len();
+        } else if shares {
+            self.states.push(hidden.narrow(0, rows.start, rows.len())?);
         } else {
             // A view would keep the states of the whole batch.
             self.states.push(hidden.narrow(0, rows.start, rows.len())?.force_contiguous()?);

@@ -1,11 +1,12 @@
 //! How much of the position bias each query of each head takes.
 
 use crate::vectorised::vectorised;
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use crate::cpu::{Numbers, takes};
 use crate::exp::exp;
+use crate::kernels::{self, Arg, Grid, Kernel};
 
 /// gate = a (b c - 1) + 2 with a, b = sigmoid(W x + w), x the head's part of the input, c a constant of the head.
 #[derive(Clone, Debug)]
@@ -28,13 +29,16 @@ impl Gate {
         Ok(Self { weight, bias, constant })
     }
 
-    /// (b, t, h * d) -> (b, t, h)
+    /// (b, t, h * d) -> (b, t, h), on cards in f32 whatever the type of `x`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let (batch, frames, width) = x.dims3()?;
         let (_, head) = self.weight.dims2()?;
         let heads = self.constant.dim(0)?;
         if head * heads != width {
             bail!("a gate of {heads} heads, {head} wide, got {:?}", x.dims());
+        }
+        if kernels::take(x) {
+            return self.on_card(&x.contiguous()?, (batch, frames, heads, head));
         }
         if !takes(x) {
             return self.composed(&x.reshape((batch, frames, heads, head))?);
@@ -59,6 +63,32 @@ impl Gate {
             );
         });
         Tensor::from_vec(gates, (batch, frames, heads), x.device())
+    }
+
+    fn on_card(
+        &self,
+        x: &Tensor,
+        (batch, frames, heads, head): (usize, usize, usize, usize),
+    ) -> Result<Tensor> {
+        kernels::of_type(x.dtype(), &[&self.weight, &self.bias, &self.constant])?;
+        let gates = kernels::output((batch, frames, heads), DType::F32, x.device())?;
+        let count = batch * frames * heads;
+        let lanes = kernels::lanes(head, &[x, &self.weight]);
+        let args = [
+            Arg::Tensor(x),
+            Arg::Tensor(&self.weight),
+            Arg::Tensor(&self.bias),
+            Arg::Tensor(&self.constant),
+            Arg::Tensor(&gates),
+            Arg::U64(count as u64),
+            Arg::U32(heads as u32),
+            Arg::U32(head as u32),
+            Arg::U32(lanes as u32),
+        ];
+        let (kernel, grid) = (Kernel { file: "gated_attention", name: "gate" }, Grid::each(count * 8));
+        // SAFETY: eight threads a gate, which read the numbers of one head and write one number.
+        unsafe { kernel.run(x.dtype(), grid, &args)? };
+        Ok(gates)
     }
 
     /// (b, t, h, d) -> (b, t, h)

@@ -60,7 +60,7 @@ enum Word {
 impl Word {
     fn of(arg: &Arg) -> Result<Self> {
         Ok(match arg {
-            Arg::Tensor(x) => Self::U64(address(x)?),
+            Arg::Tensor(x) | Arg::View(x) => Self::U64(address(x)?),
             Arg::Null => Self::U64(0),
             Arg::U32(word) => Self::U32(*word),
             Arg::U64(word) => Self::U64(*word),
@@ -70,7 +70,7 @@ impl Word {
 }
 
 /// Where the first number of `x` lies.
-fn address(x: &Tensor) -> Result<u64> {
+pub(super) fn address(x: &Tensor) -> Result<u64> {
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cuda(storage) = &*storage else { bail!("a tensor that is not on a card") };
     let start = layout.start_offset();

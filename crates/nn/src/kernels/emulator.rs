@@ -39,7 +39,7 @@ pub(super) unsafe fn launch(name: &str, blocks: [u32; 3], grid: Grid, args: &[Ar
 
 fn word(arg: &Arg) -> Result<u64> {
     Ok(match arg {
-        Arg::Tensor(x) => address(x)? as u64,
+        Arg::Tensor(x) | Arg::View(x) => address(x)? as u64,
         Arg::Null => 0,
         Arg::U32(word) => u64::from(*word),
         Arg::U64(word) => *word,
@@ -48,7 +48,7 @@ fn word(arg: &Arg) -> Result<u64> {
 }
 
 /// Where the first number of `x` lies.
-fn address(x: &Tensor) -> Result<usize> {
+pub(super) fn address(x: &Tensor) -> Result<usize> {
     let (storage, layout) = x.storage_and_layout();
     let Storage::Cpu(storage) = &*storage else { bail!("a tensor that is not on the CPU") };
     let start = layout.start_offset();

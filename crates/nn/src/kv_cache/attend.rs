@@ -6,50 +6,44 @@ use candle_core::{Device, Result, Tensor, bail};
 use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::plan::{Plan, Sight};
 use super::{Group, KvCache, Layer};
-use crate::cpu::{Numbers, Shared, takes};
+use crate::cpu::{Numbers, Shared};
 use crate::masked_softmax::{masked_softmax, softmax};
 
 /// Tasks a thread, at least, where there are so many: they do not take equally long.
 const TASKS: usize = 4;
 
 /// Rows that read a key together, while it is in the first cache.
-const BLOCK: usize = 8;
+pub(super) const BLOCK: usize = 8;
 
 impl KvCache {
-    /// What the queries of new positions take from the slots that they see in `layer`: (n, heads, head_dim) ->
-    /// (n, heads, head_dim). The rows of the `groups` follow each other. Queries come scaled; successive heads share a
-    /// head of keys.
+    /// What the queries of new positions take from the slots that they see in `layer`: (rows, heads, head_dim) ->
+    /// (rows, heads, head_dim), for the rows of `plan`. Queries come scaled; successive heads share a head of keys.
     ///
-    /// On the CPU in f32 keys and values are read where they lie, those in common once for several rows, and what a
-    /// row gets does not depend, to the last bit, on the rows beside it.
-    pub fn attend(&self, layer: usize, queries: &Tensor, groups: &[Group]) -> Result<Tensor> {
+    /// On the CPU in f32, and on cards, keys and values are read where they lie, those in common once for several rows,
+    /// and what a row gets does not depend, to the last bit, on the rows beside it.
+    pub fn attend(&self, layer: usize, queries: &Tensor, plan: &Plan) -> Result<Tensor> {
         let (rows, heads, head_dim) = queries.dims3()?;
-        let listed: usize = groups.iter().map(|group| group.own.len()).sum();
+        let listed = plan.rows();
         if rows != listed || !heads.is_multiple_of(self.shape.heads) || head_dim != self.shape.head_dim {
             let (heads, width) = (self.shape.heads, self.shape.head_dim);
             bail!("queries {:?} for {listed} rows of {heads} heads of {width}", queries.dims());
         }
-        for group in groups {
-            self.check(group.shared)?;
-            for own in &group.own {
-                self.check(own)?;
-                if group.shared.is_empty() && own.is_empty() {
-                    bail!("a row that sees nothing");
+        let layer = self.layer(layer)?;
+        match &plan.sight {
+            Sight::Blocks(blocks) => layer.read(&queries.contiguous()?, blocks),
+            Sight::Card(lists) => layer.on_card(&queries.contiguous()?, lists),
+            Sight::Groups(groups) => {
+                let mut first = 0;
+                let mut mixed = Vec::with_capacity(groups.len());
+                for group in groups {
+                    mixed.push(layer.compose(&queries.narrow(0, first, group.own.len())?, group)?);
+                    first += group.own.len();
                 }
+                Tensor::cat(&mixed, 0)
             }
         }
-        let layer = self.layer(layer)?;
-        if takes(queries) && takes(&layer.keys) {
-            return layer.read(&queries.contiguous()?, groups);
-        }
-        let mut first = 0;
-        let mut mixed = Vec::with_capacity(groups.len());
-        for group in groups {
-            mixed.push(layer.compose(&queries.narrow(0, first, group.own.len())?, group)?);
-            first += group.own.len();
-        }
-        Tensor::cat(&mixed, 0)
     }
 }
 
@@ -81,13 +75,12 @@ impl Layer {
         mixed.reshape((heads, rows, head_dim))?.transpose(0, 1)?.contiguous() // (rows, heads, head_dim)
     }
 
-    /// Attention of all groups by the kernel below.
-    fn read(&self, queries: &Tensor, groups: &[Group]) -> Result<Tensor> {
+    /// Attention of all blocks by the kernel below.
+    fn read(&self, queries: &Tensor, blocks: &[Block]) -> Result<Tensor> {
         let (rows, heads, head_dim) = queries.dims3()?;
         let kv_heads = self.keys.dim(1)?;
         let (keys, values, queries) =
             (Numbers::of(&self.keys)?, Numbers::of(&self.values)?, Numbers::of(queries)?);
-        let blocks = blocks(groups);
         let mut mixed = vec![0f32; rows * heads * head_dim];
         let out = Shared::new(mixed.as_mut_ptr(), heads * head_dim);
         let per = heads / kv_heads;
@@ -171,23 +164,28 @@ impl<'m> Memory<'m> {
 
 /// Some successive rows of a group, and what they have in common: successive positions of a prompt see each other's
 /// slots, too.
-struct Block<'a> {
+#[derive(Debug)]
+pub(super) struct Block<'a> {
     /// Its first row in the batch.
-    first: usize,
-    shared: &'a [u32],
+    pub first: usize,
+    pub shared: &'a [u32],
     /// Seen by all its rows after the shared slots.
-    common: &'a [u32],
-    /// Seen by each row after those.
-    own: Vec<&'a [u32]>,
+    pub common: &'a [u32],
+    /// Seen by each row after the shared slots.
+    pub rows: Vec<&'a [u32]>,
+    /// The longest list of its group's rows. Successive positions of a prompt see parts of it.
+    pub whole: &'a [u32],
     /// Most slots that a row sees.
     longest: usize,
 }
 
-fn blocks<'a>(groups: &[Group<'a>]) -> Vec<Block<'a>> {
+/// The rows of the groups, in blocks of at most `most`.
+pub(super) fn blocks<'a>(groups: &[Group<'a>], most: usize) -> Vec<Block<'a>> {
     let mut blocks = Vec::new();
     let mut first = 0;
     for group in groups {
-        for rows in group.own.chunks(BLOCK) {
+        let whole = group.own.iter().max_by_key(|own| own.len()).copied().unwrap_or_default();
+        for rows in group.own.chunks(most) {
             let same = |other: &&[u32]| rows[0].iter().zip(*other).take_while(|(a, b)| a == b).count();
             let common = rows.iter().map(same).min().unwrap_or(0);
             let longest = rows.iter().map(|own| own.len()).max().unwrap_or(0);
@@ -195,7 +193,8 @@ fn blocks<'a>(groups: &[Group<'a>]) -> Vec<Block<'a>> {
                 first,
                 shared: group.shared,
                 common: &rows[0][..common],
-                own: rows.iter().map(|own| &own[common..]).collect(),
+                rows: rows.to_vec(),
+                whole,
                 longest: group.shared.len() + longest,
             });
             first += rows.len();
@@ -211,10 +210,16 @@ impl<'a> Block<'a> {
         self.shared.iter().chain(self.common).copied().enumerate()
     }
 
+    /// Seen by a row after the shared and the common slots.
+    #[inline(always)]
+    fn own(&self, row: usize) -> &'a [u32] {
+        &self.rows[row][self.common.len()..]
+    }
+
     /// Positions and slots that only `row` sees, or not all others.
     #[inline(always)]
     fn apart(&self, row: usize) -> impl Iterator<Item = (usize, u32)> + use<'a> {
-        (self.shared.len() + self.common.len()..).zip(self.own[row].iter().copied())
+        (self.shared.len() + self.common.len()..).zip(self.own(row).iter().copied())
     }
 }
 
@@ -239,7 +244,7 @@ where
     /// How much each query of every row takes from each position: (rows, queries, longest), filled as far as the row sees.
     #[inline(always)]
     fn weigh<S: Simd, const V: usize>(&mut self, simd: S) {
-        let rows = self.block.own.len();
+        let rows = self.block.rows.len();
         self.weights.clear();
         self.weights.resize(rows * self.heads.len() * self.per * self.block.longest, 0.0);
         for (position, slot) in self.block.together() {
@@ -249,7 +254,7 @@ where
             for (position, slot) in self.block.apart(row) {
                 self.compare::<S, V>(simd, row..row + 1, position, slot);
             }
-            let seen = self.block.shared.len() + self.block.common.len() + self.block.own[row].len();
+            let seen = self.block.shared.len() + self.block.common.len() + self.block.own(row).len();
             for at in self.heads.start * self.per..self.heads.end * self.per {
                 let begin = self.begin(row, at);
                 softmax(&mut self.weights[begin..begin + seen]);
@@ -273,7 +278,7 @@ where
     /// Adds the values up, in the order of positions, to what was zero.
     #[inline(always)]
     fn mix<S: Simd, const V: usize>(&self, simd: S) {
-        let rows = self.block.own.len();
+        let rows = self.block.rows.len();
         for (position, slot) in self.block.together() {
             self.add::<S, V>(simd, 0..rows, position, slot);
         }
@@ -387,6 +392,13 @@ mod tests {
         cache
     }
 
+    /// A plan for the rows of `groups`, each written to the last of its slots.
+    fn plan<'a>(cache: &KvCache, groups: &[Group<'a>]) -> Result<Plan<'a>> {
+        let slots = groups.iter().flat_map(|group| group.own.iter().map(|own| own.last().copied()));
+        let slots: Vec<u32> = slots.map(Option::unwrap_or_default).collect();
+        cache.plan(&vec![0; slots.len()], &slots, groups)
+    }
+
     #[test]
     fn it_is_attention_over_the_slots_of_each_row() {
         let (shared, own) = lists();
@@ -395,11 +407,16 @@ mod tests {
             (4, 64, DType::F32, 1e-5),
             (2, 24, DType::F32, 1e-5),
             (2, 24, DType::F64, 1e-5),
-            (2, 32, DType::BF16, 3e-2),
+            (2, 32, DType::BF16, 5e-2),
+            (1, 128, DType::F16, 5e-3),
+            (4, 20, DType::BF16, 5e-2),
+            (2, 160, DType::F32, 1e-5),
+            (4, 256, DType::BF16, 5e-2),
+            (2, 7, DType::F32, 1e-5),
         ] {
             let cache = memory(kv_heads, head_dim, dtype);
             let queries = noise(0.0, 0.3, (15, 4, head_dim)).to_dtype(dtype).unwrap();
-            let got = cache.attend(0, &queries, &groups).unwrap();
+            let got = cache.attend(0, &queries, &plan(&cache, &groups).unwrap()).unwrap();
             for row in 0..15 {
                 let before = [&shared[..12], &shared, &[]][usize::from(row >= 3) + usize::from(row >= 14)];
                 let slots = [before, &own[row]].concat();
@@ -409,17 +426,51 @@ mod tests {
         }
     }
 
+    /// More positions than one block of a card's kernel goes through, for some rows.
+    #[test]
+    fn long_texts_are_read_in_parts_and_short_rows_beside_them_get_the_same_bits() {
+        for (kv_heads, head_dim) in [(2, 24), (2, 6), (1, 72)] {
+            let shape = Shape { layers: 1, heads: kv_heads, head_dim, dtype: DType::F32 };
+            let mut cache = KvCache::new(shape, 700, &Device::Cpu).unwrap();
+            let all: Vec<u32> = (0..700).collect();
+            let drawn = || noise(0.0, 1.0, (700, kv_heads, head_dim));
+            cache.write(0, &all, &drawn(), &drawn()).unwrap();
+            let lists: Vec<Vec<u32>> = [1, 255, 256, 257, 600]
+                .iter()
+                .map(|len| (0..*len).map(|at| at * 37 % 700).collect())
+                .collect();
+            let own: Vec<&[u32]> = lists.iter().map(Vec::as_slice).collect();
+            let groups = [
+                Group { shared: &[], own: own.clone() },
+                Group { shared: own[3], own: vec![&own[4][257..], &own[4][257..300]] },
+            ];
+            let queries = noise(0.0, 0.3, (7, 2, head_dim));
+            let got = cache.attend(0, &queries, &plan(&cache, &groups).unwrap()).unwrap();
+            let seen = [own[0], own[1], own[2], own[3], own[4], own[4], &own[4][..300]];
+            for (row, slots) in seen.into_iter().enumerate() {
+                let query = queries.narrow(0, row, 1).unwrap();
+                let want = reference(&cache, &query.squeeze(0).unwrap(), slots);
+                assert_close(&format!("row {row}"), &got.get(row).unwrap(), &want, 1e-5);
+                let alone = [Group { shared: &[], own: vec![slots] }];
+                let alone = cache.attend(0, &query, &plan(&cache, &alone).unwrap()).unwrap();
+                let bits = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                assert_eq!(bits(&alone), bits(&got.get(row).unwrap()), "row {row}");
+            }
+        }
+    }
+
     #[test]
     fn a_row_gets_the_same_bits_whoever_is_beside_it_and_however_its_slots_are_listed() {
         let (shared, own) = lists();
         let cache = memory(2, 64, DType::F32);
         let queries = noise(0.0, 0.3, (15, 4, 64));
-        let together = cache.attend(0, &queries, &groups(&shared, &own)).unwrap();
+        let together = cache.attend(0, &queries, &plan(&cache, &groups(&shared, &own)).unwrap()).unwrap();
         for row in 0..15 {
             let before = [&shared[..12], &shared, &[]][usize::from(row >= 3) + usize::from(row >= 14)];
             let slots = [before, &own[row]].concat();
             let alone = [Group { shared: &[], own: vec![&slots] }];
-            let alone = cache.attend(0, &queries.narrow(0, row, 1).unwrap(), &alone).unwrap();
+            let alone =
+                cache.attend(0, &queries.narrow(0, row, 1).unwrap(), &plan(&cache, &alone).unwrap()).unwrap();
             let bits = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
             assert_eq!(bits(&alone), bits(&together.get(row).unwrap()), "row {row}");
         }
@@ -429,8 +480,9 @@ mod tests {
     fn rows_that_do_not_fit_are_refused() {
         let cache = memory(2, 8, DType::F32);
         let queries = noise(0.0, 1.0, (1, 4, 8));
-        let attend =
-            |queries: &Tensor, own: Vec<&[u32]>| cache.attend(0, queries, &[Group { shared: &[], own }]);
+        let attend = |queries: &Tensor, own: Vec<&[u32]>| {
+            cache.attend(0, queries, &plan(&cache, &[Group { shared: &[], own }])?)
+        };
         assert!(attend(&queries, vec![&[49]]).is_ok());
         assert!(attend(&queries, vec![&[50]]).is_err(), "no such slot");
         assert!(attend(&queries, vec![&[]]).is_err(), "nothing to see");

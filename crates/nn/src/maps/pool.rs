@@ -4,10 +4,14 @@ use crate::vectorised::vectorised;
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 
-use super::{Filled, View, larger, on_cpu, places, readable};
+use super::{Filled, Pending, View, card, larger, on_cpu, places, readable};
+use crate::kernels;
 
-/// (b, c, h, w) -> (b, h, w, c), contiguous.
+/// (b, c, h, w) -> (b, h, w, c), contiguous; on a card as a view, since convolutions read it there where it lies.
 pub fn channels_last(x: &Tensor) -> Result<Tensor> {
+    if kernels::take(x) {
+        return x.permute((0, 2, 3, 1));
+    }
     if !on_cpu(x) {
         return x.permute((0, 2, 3, 1))?.contiguous();
     }
@@ -27,8 +31,12 @@ pub fn channels_last(x: &Tensor) -> Result<Tensor> {
 
 /// Maxima over `kernel` x `kernel` places, every `stride`-th: (b, h, w, c) -> (b, h / stride, w / stride, c), rounded
 /// up. The kernel is odd; at the border it sees fewer places. `x` is the output of a ReLU: nothing is below zero.
-pub fn max_pool(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
+pub fn max_pool(x: &Pending, kernel: usize, stride: usize) -> Result<Tensor> {
     let pad = kernel / 2;
+    if kernels::take(&x.maps) {
+        return card::max_pool(x, kernel, stride, pad);
+    }
+    let x = x.ready()?;
     if !on_cpu(x) {
         // Nothing is below zero, so zeros pad a maximum as well as -inf does.
         let x = x.permute((0, 3, 1, 2))?.pad_with_zeros(2, pad, pad)?.pad_with_zeros(3, pad, pad)?;
@@ -53,8 +61,16 @@ pub fn max_pool(x: &Tensor, kernel: usize, stride: usize) -> Result<Tensor> {
     Tensor::from_vec(numbers, (b, rows, columns, c), x.device())?.to_dtype(x.dtype())
 }
 
-/// Means over places: (b, h, w, c) -> (b, c).
+/// The largest of every four neighbours, on a card: (b, h, w, c) -> (b, h / 2, w / 2, c). `None` where no card takes `x`.
+pub fn halved(x: &Tensor) -> Result<Option<Tensor>> {
+    kernels::take(x).then(|| card::max_pool(&x.clone().into(), 2, 2, 0)).transpose()
+}
+
+/// Means over places: (b, h, w, c) -> (b, c). On a card also over maps in groups: (groups, b, h, w, c) -> (b, c).
 pub fn mean(x: &Tensor) -> Result<Tensor> {
+    if kernels::take(x) {
+        return card::mean(x);
+    }
     if on_cpu(x) { reduce(x, false)?.narrow(0, 0, 1)?.squeeze(0) } else { x.flatten(1, 2)?.mean(1) }
 }
 

@@ -2,7 +2,8 @@
 
 use candle_core::{Result, Tensor, bail};
 
-use super::{Filled, View, on_cpu, places, readable, relu};
+use super::{Filled, Pending, View, card, on_cpu, places, readable, relu};
+use crate::kernels;
 
 /// ReLU(x) + y: (b, h, w, c) -> (b, h, w, c).
 pub fn relu_plus(x: &Tensor, y: &Tensor) -> Result<Tensor> {
@@ -25,11 +26,33 @@ pub fn relu_plus(x: &Tensor, y: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(numbers, x_view.dims, x.device())?.to_dtype(x.dtype())
 }
 
-/// Puts chunks of channels side by side, twice, and adds: ReLU(cat(first) + cat(second) + residual). Chunks are
-/// (b, h, w, c / n), n of them; the result is (b, h, w, c).
-pub fn join_chunks(first: &[Tensor], second: &[Tensor], residual: &Tensor) -> Result<Tensor> {
-    if !on_cpu(residual) {
-        return crate::relu::relu(&((Tensor::cat(first, 3)? + Tensor::cat(second, 3)?)? + residual)?);
+/// Puts chunks of channels side by side, twice, and adds: ReLU(cat(first) + cat(second) + bias + residual). Chunks are
+/// (b, h, w, c / n), n of them, a bias (c) in f32; the result is (b, h, w, c).
+pub fn join_chunks(
+    first: &[Tensor],
+    second: &[Tensor],
+    bias: Option<&Tensor>,
+    residual: &Pending,
+) -> Result<Tensor> {
+    if kernels::take(&residual.maps) && first.len() <= card::CHUNKS {
+        let dims = residual.maps.dims4()?;
+        let width = dims.3 / first.len().max(1);
+        let chunks = first.iter().chain(second);
+        let fit = |chunk: &Tensor| {
+            chunk.dims() == [dims.0, dims.1, dims.2, width] && chunk.dtype() == residual.maps.dtype()
+        };
+        if first.len() != second.len() || width * first.len() != dims.3 || !chunks.into_iter().all(fit) {
+            bail!("{} chunks of channels do not fill maps {dims:?}", first.len());
+        }
+        return card::join_chunks(first, second, bias, residual);
+    }
+    let residual = residual.ready()?;
+    if !on_cpu(residual) || bias.is_some() {
+        let mut sum = (Tensor::cat(first, 3)? + Tensor::cat(second, 3)?)?;
+        if let Some(bias) = bias {
+            sum = sum.broadcast_add(&bias.to_dtype(sum.dtype())?)?;
+        }
+        return crate::relu::relu(&(sum + residual)?);
     }
     let read = |chunks: &[Tensor]| chunks.iter().map(readable).collect::<Result<Vec<_>>>();
     let (first, second, residual_read) = (read(first)?, read(second)?, readable(residual)?);

@@ -6,9 +6,10 @@ mod tanh;
 
 use candle_core::{D, DType, Result, Tensor, bail};
 
-use super::{Frames, linear};
+use super::{Frames, card, linear};
 use crate::cpu::takes;
 use crate::dropout::Dropout;
+use crate::kernels;
 use kernel::Attend;
 
 /// How frames become keys: tanh(x W' + b).
@@ -43,7 +44,12 @@ pub fn attend(
     if !matches!(queries.dims(), &[batch, n, width] if batch == b && n > 0 && width == dim) {
         bail!("queries {:?} for frames {:?}", queries.dims(), frames.tracked().dims());
     }
-    match [frames.tracked(), keys.weight, keys.bias, queries].into_iter().all(takes) {
+    let all = [frames.tracked(), keys.weight, keys.bias, queries];
+    let one_type = all.iter().all(|x| x.dtype() == queries.dtype());
+    if all.into_iter().all(kernels::take) && one_type && queries.dim(1)? <= card::QUERIES {
+        return card::attend(frames, keys, queries, scale, dropout.mask(p)?);
+    }
+    match all.into_iter().all(takes) {
         true => {
             let joined = Tensor::cat(&[keys.weight, &keys.bias.unsqueeze(1)?], 1)?; // (D, D + 1)
             let (joined, queries) = (joined.contiguous()?, queries.contiguous()?);

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor, bail};
 
+use super::card;
 use crate::cpu::takes;
+use crate::kernels;
 
 /// Frames of a batch of clips: (b, t, D), of which a clip may have less than t.
 ///
@@ -12,12 +14,16 @@ use crate::cpu::takes;
 /// place, clip by clip while it is in the cache, where candle would make a new tensor for each.
 #[derive(Clone, Debug)]
 pub struct Frames {
-    /// Contiguous on the CPU in f32.
+    /// Contiguous where kernels take them.
     rows: Tensor,
     lengths: Option<Arc<[usize]>>,
     /// Stands in the graph for the frames that kernels read; what it holds means nothing.
     token: Tensor,
     pub(super) sum: Sum,
+    /// As `lengths`, (b) in u32, where kernels for cards read them.
+    lengths_on_card: Option<Tensor>,
+    /// As `sum`, (b, t, D), for kernels for cards.
+    pub(super) sum_on_card: Arc<Mutex<Option<Tensor>>>,
 }
 
 /// The gradient of frames, as far as it is known. It is given to them once every attention has added its part: in a
@@ -40,17 +46,35 @@ impl Frames {
         {
             bail!("lengths {lengths:?} do not fit {b} clips of 1 to {t} frames");
         }
-        let lengths = lengths.filter(|lengths| lengths.iter().any(|&length| length < t)).map(Arc::from);
+        let lengths: Option<Arc<[usize]>> =
+            lengths.filter(|lengths| lengths.iter().any(|&length| length < t)).map(Arc::from);
         let sum = Sum::default();
-        let (rows, token) = match takes(rows) {
-            true => {
+        let sum_on_card = Arc::<Mutex<Option<Tensor>>>::default();
+        let mut lengths_on_card = None;
+        let (rows, token) = match (kernels::take(rows), takes(rows)) {
+            (true, _) => {
+                if let Some(lengths) = &lengths {
+                    let lengths: Vec<u32> = lengths.iter().map(|&length| length as u32).collect();
+                    lengths_on_card = Some(Tensor::from_vec(lengths, b, rows.device())?);
+                }
+                let sum = sum_on_card.clone();
+                let gather = move |_: &Tensor, _: &Tensor| {
+                    let sum = sum.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let Some(sum) = sum else { bail!("frames whose gradient nobody has added to") };
+                    Ok(vec![Some(sum)])
+                };
+                let rows = rows.contiguous()?;
+                let token = card::token("frames", rows.dtype(), &[&rows], gather)?;
+                (rows, token)
+            }
+            (_, true) => {
                 let rows = rows.contiguous()?;
                 let token = rows.apply_op1(Gather { sum: sum.clone() })?;
                 (rows, token)
             }
-            false => (rows.clone(), Tensor::zeros((), DType::F32, &Device::Cpu)?),
+            _ => (rows.clone(), Tensor::zeros((), DType::F32, &Device::Cpu)?),
         };
-        Ok(Self { rows, lengths, token, sum })
+        Ok(Self { rows, lengths, token, sum, lengths_on_card, sum_on_card })
     }
 
     /// (b, t, D), to look at: gradients go through [`attend`](super::attend()) alone.
@@ -71,6 +95,11 @@ impl Frames {
     /// Of each clip, where they differ.
     pub(super) fn lengths(&self) -> Option<&Arc<[usize]>> {
         self.lengths.as_ref()
+    }
+
+    /// As [`Self::lengths`], for kernels for cards.
+    pub(super) fn lengths_on_card(&self) -> Option<&Tensor> {
+        self.lengths_on_card.as_ref()
     }
 
     /// What padding adds to attention scores: (b, 1, t), 0 or -inf; `None` where every frame takes part.

@@ -4,9 +4,13 @@ mod gradient;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use super::card::{self, Then};
 use crate::cpu::{Numbers, takes};
+use crate::dropout::{Dropout, Mask};
+use crate::kernels;
 use crate::panels::Panels;
 use crate::product::Rows;
+use crate::relu::relu;
 use gradient::weight_and_bias;
 
 /// x W' + b: `x` (.., inputs), `weight` (outputs, inputs) as PyTorch lays it out, `bias` (outputs) -> (.., outputs).
@@ -16,6 +20,29 @@ use gradient::weight_and_bias;
 /// # Errors
 /// Shapes that do not fit each other.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    followed(x, weight, bias, Then::Nothing)
+}
+
+/// [`linear`], a ReLU that keeps NaN, and a `dropout` at the rate `p`: on cards all that follows on the product is one
+/// launch, forward and backward.
+///
+/// # Errors
+/// As of [`linear`] and [`Dropout::apply`].
+pub fn rectified(x: &Tensor, weight: &Tensor, bias: &Tensor, dropout: Dropout, p: f64) -> Result<Tensor> {
+    match on_card([x, weight, bias]) {
+        true => followed(x, weight, bias, Then::Relu(dropout.mask(p)?.unwrap_or(Mask::NONE))),
+        false => dropout.apply(&relu(&linear(x, weight, bias)?)?, p),
+    }
+}
+
+/// Whether kernels for cards take a layer.
+fn on_card(all: [&Tensor; 3]) -> bool {
+    let [x, ..] = all;
+    x.elem_count() > 0 && all.into_iter().all(|other| kernels::take(other) && other.dtype() == x.dtype())
+}
+
+/// A linear layer and, on a card, what follows on it.
+fn followed(x: &Tensor, weight: &Tensor, bias: &Tensor, then: Then) -> Result<Tensor> {
     let (outputs, inputs) = weight.dims2()?;
     if x.dims().last() != Some(&inputs) || bias.dims() != [outputs] {
         let (x, bias) = (x.dims(), bias.dims());
@@ -29,6 +56,9 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let rows = shape.iter().product::<usize>();
     shape.push(outputs);
     let x = x.reshape((rows, inputs))?;
+    if on_card([&x, weight, bias]) {
+        return card::linear(&x.contiguous()?, weight, &bias.contiguous()?, then)?.reshape(shape);
+    }
     match [&x, weight, bias].into_iter().all(takes) {
         true => {
             let op = Affine { weight: weight.detach() };

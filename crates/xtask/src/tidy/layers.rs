@@ -41,8 +41,12 @@ pub const MEMBERS: [(&str, Layer); 19] = [
 ];
 
 /// Edges within a layer. There is no other.
-const SIDEWAYS: [(&str, &str); 3] =
-    [("crates/faces", "crates/nn"), ("crates/faces", "crates/weights"), ("crates/generate", "crates/nn")];
+const SIDEWAYS: [(&str, &str); 4] = [
+    ("crates/faces", "crates/nn"),
+    ("crates/faces", "crates/weights"),
+    ("crates/generate", "crates/nn"),
+    ("crates/train", "crates/nn"),
+];
 
 /// The layer of the member in `folder`.
 pub fn layer(folder: &str) -> Option<Layer> {

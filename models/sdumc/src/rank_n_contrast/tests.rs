@@ -79,3 +79,37 @@ fn two_rows_are_the_least() {
     // One positive, which is all of the denominator: nothing to order.
     assert_eq!(run(&[vec![1.0], vec![3.0]], &[0.0, 1.0]), (0.0, vec![vec![0.0], vec![0.0]]));
 }
+
+/// In f32 there are kernels for cards; on the CPU it is the same code for all types.
+#[test]
+fn other_types_are_within_their_rounding_of_f64() {
+    for (scale, n, width) in
+        [(0.1, 9, 3), (1.0, 2, 1), (3.0, 37, 16), (30.0, 130, 64), (1e4, 9, 3), (1e15, 9, 3)]
+    {
+        let labels: Vec<f32> = (0..n).map(|at| ((at * 7 % 13) as f32 - 6.0) / 2.0).collect();
+        let labels = Tensor::new(labels, &Device::Cpu).unwrap();
+        let mut rows = affekt_testkit::noise(0.0, scale, (n, width));
+        if n > 30 {
+            // Two of them equal, off the diagonal.
+            let copied = rows.narrow(0, 0, 1).unwrap();
+            rows = Tensor::cat(&[&copied, &rows.narrow(0, 0, n - 1).unwrap()], 0).unwrap();
+        }
+        let run = |dtype: DType| {
+            let rows = Var::from_tensor(&rows.to_dtype(dtype).unwrap()).unwrap();
+            let loss = rank_n_contrast(&rows, &labels).unwrap();
+            let gradients = (&loss * 3.0).unwrap().backward().unwrap();
+            let gradient = gradients.get(&rows).unwrap().to_dtype(DType::F64).unwrap();
+            (loss.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap(), gradient)
+        };
+        let ((want, slopes), (got, found)) = (run(DType::F64), run(DType::F32));
+        assert!((got - want).abs() <= 1e-6 * want.abs(), "{scale} {n}: {got} {want}");
+        let most = slopes.abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        let off = (slopes - found).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f64>().unwrap();
+        // At 1e15 a logarithm of a sum is beyond the last bit of its terms, in f64 as well.
+        assert!(off <= 1e-6 * most.max(1e-30) || scale == 1e15, "{scale} {n}: {off} of {most}");
+        assert!(off.is_finite());
+    }
+    let nan = Tensor::new(&[[1f32], [f32::NAN], [2.0]], &Device::Cpu).unwrap();
+    let labels = Tensor::new(&[0f32, 1.0, 2.0], &Device::Cpu).unwrap();
+    assert!(rank_n_contrast(&nan, &labels).unwrap().to_scalar::<f32>().unwrap().is_nan());
+}

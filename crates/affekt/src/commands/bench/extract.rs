@@ -95,6 +95,9 @@ fn parts(flags: &cli::BenchExtract) -> Result<Parts, PipelineError> {
         }
         None => Finder::of(&bundle, &recipes)?,
     };
+    let faces_device = &making.detector.faces_device;
+    let finder =
+        finder.on(faces_device).map_err(|source| PipelineError::named_by("--faces-device", source))?;
     let specs = specs(&bundle, &recipes, &making.kinds(), &finder.words(), making.store.name())?;
     let program = worker::program().map_err(PipelineError::from)?;
     let (batch, detector) = (making.batch(), finder.order());
@@ -151,6 +154,7 @@ fn command(flags: &cli::BenchExtract, parts: &Parts) -> Program {
         ("--features", features.join(",")),
         ("--models", making.models.clone()),
         ("--device", making.device.clone()),
+        ("--faces-device", making.detector.faces_device.clone()),
         ("--store", making.store.name().to_owned()),
         ("--workers", making.workers(std::slice::from_ref(&parts.device)).to_string()),
     ];

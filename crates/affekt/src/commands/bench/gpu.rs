@@ -42,7 +42,8 @@ fn measured(flags: &cli::BenchGpu, global: &Global) -> Result<Report, Refusal> {
         Sizes::Tiny => Scale::Tiny,
     };
     if device.is_cpu() && scale == Scale::Published {
-        let reason = "the published sizes want a GPU: name one, as cuda:0, or see with --scale tiny that it works";
+        let reason =
+            "the published sizes want a GPU: name one, as cuda:0, or see with --scale tiny that it works";
         return Err(refusal(Error::Device { name: flags.device.clone(), reason: reason.into() }));
     }
     let stages = if flags.only.is_empty() { Stage::ALL.to_vec() } else { flags.only.clone() };

@@ -35,7 +35,11 @@ impl Case {
 
     /// The same numbers in f64, for which [`attend`] is composed of candle's operations.
     fn wide(&self) -> Self {
-        let wide = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
+        self.typed(DType::F64)
+    }
+
+    fn typed(&self, dtype: DType) -> Self {
+        let wide = |x: &Tensor| x.to_dtype(dtype).unwrap();
         let var = |x: &Var| Var::from_tensor(&wide(x.as_tensor())).unwrap();
         Self {
             rows: var(&self.rows),
@@ -94,6 +98,27 @@ fn the_kernel_is_what_candle_composes_and_so_are_its_gradients() {
         ((2, 17, 36, 37), Some(&[3, 17]), 0.2),
     ] {
         agree(&Case::drawn(shape, lengths, p));
+    }
+}
+
+#[test]
+fn half_precision_is_near() {
+    for (shape, lengths) in [((3, 13, 33, 7), Some(&[13, 1, 5][..])), ((2, 130, 20, 1), None)] {
+        // Of the narrower numbers, so that only the arithmetic differs.
+        for (dtype, tolerance) in [(DType::F16, 1e-2), (DType::BF16, 1e-1)] {
+            let case = Case::drawn(shape, lengths, 0.5).typed(dtype);
+            let wide = case.wide();
+            let ((got, loss), (want, wide_loss)) = (case.forward(), wide.forward());
+            let near = |what: &str, got: &Tensor, want: &Tensor| {
+                let [got, want] = [got, want].map(|x| x.to_dtype(DType::F32).unwrap());
+                affekt_testkit::assert_close(&format!("{what} {dtype:?}"), &got, &want, tolerance);
+            };
+            near("result", &got, &want);
+            let (gradients, wide_gradients) = (loss.backward().unwrap(), wide_loss.backward().unwrap());
+            for ((name, var), (_, wide)) in case.vars().into_iter().zip(wide.vars()) {
+                near(name, gradients.get(var).unwrap(), wide_gradients.get(wide).unwrap());
+            }
+        }
     }
 }
 

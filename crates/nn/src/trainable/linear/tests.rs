@@ -141,3 +141,46 @@ fn what_does_not_fit_is_refused() {
     assert!(linear(&noise(&[4, 5]), &noise(&[5]), &bias).is_err());
     assert_eq!(linear(&noise(&[0, 5]), &weight, &bias).unwrap().dims(), [0, 3]);
 }
+
+#[test]
+fn a_rectified_layer_is_a_linear_one_with_a_relu_and_a_dropout() {
+    use crate::relu::relu;
+    for (rows, inputs, outputs, p) in
+        [(1, 3, 1, 0.0), (5, 33, 31, 0.3), (700, 20, 36, 0.3), (65, 8, 100, 0.5)]
+    {
+        let (x, loss) = (noise(&[rows, inputs]), noise(&[rows, outputs]));
+        // Sums far from 0: near it, a ReLU of rounded numbers may go the other way.
+        let weight = (noise(&[outputs, inputs]) * (0.125 / (inputs as f64).sqrt())).unwrap();
+        let bias: Vec<f32> = (0..outputs).map(|at| if at % 3 == 1 { -1.0 } else { 1.0 }).collect();
+        let bias = Tensor::new(bias, &Device::Cpu).unwrap();
+        for dropout in [Dropout::OFF, Dropout::keyed(3).at("layer")] {
+            let run = |dtype: DType, composed: bool| {
+                let vars =
+                    [&x, &weight, &bias].map(|x| Var::from_tensor(&x.to_dtype(dtype).unwrap()).unwrap());
+                let [x, weight, bias] = vars.each_ref().map(|var| var.as_tensor());
+                let y = match composed {
+                    true => dropout.apply(&relu(&linear(x, weight, bias).unwrap()).unwrap(), p).unwrap(),
+                    false => rectified(x, weight, bias, dropout, p).unwrap(),
+                };
+                let loss = (&y * loss.to_dtype(dtype).unwrap()).unwrap().sum_all().unwrap();
+                let gradients = loss.backward().unwrap();
+                let mut all = vec![y];
+                all.extend(vars.iter().map(|var| gradients.get(var).unwrap().clone()));
+                all
+            };
+            let want = run(DType::F64, true);
+            for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 2e-2), (DType::BF16, 2e-1)] {
+                for (got, want) in run(dtype, false).iter().zip(&want) {
+                    let [got, want] = [got, want].map(|x| x.to_dtype(DType::F32).unwrap());
+                    affekt_testkit::assert_close(&format!("{rows} {dtype:?}"), &got, &want, tolerance);
+                }
+            }
+        }
+    }
+    assert!(rectified(&noise(&[4, 6]), &noise(&[3, 5]), &noise(&[3]), Dropout::OFF, 0.0).is_err());
+    assert!(rectified(&noise(&[4, 5]), &noise(&[3, 5]), &noise(&[3]), Dropout::OFF, 1.0).is_err());
+    assert_eq!(
+        rectified(&noise(&[0, 5]), &noise(&[3, 5]), &noise(&[3]), Dropout::OFF, 0.0).unwrap().dims(),
+        [0, 3]
+    );
+}

@@ -12,6 +12,7 @@ fn taken(in_flight: usize, seconds: f64, passes: usize) -> Taken {
         prompt_rows: 400,
         clips: 2 * passes,
         most_clips: in_flight,
+        shrunk: 0,
         held_back: 3,
         peak_bytes: 4096,
     };
