@@ -109,6 +109,7 @@ impl Effort {
                 clips: a.clips + b.clips,
                 most_clips: a.most_clips.max(b.most_clips),
                 held_back: a.held_back + b.held_back,
+                shrunk: a.shrunk + b.shrunk,
                 peak_bytes: a.peak_bytes.max(b.peak_bytes),
             }),
         })

@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn lists_are_read() {
-        let places = |names, count| super::places(names, Some(count));
+        let places = |names, count| places(names, Some(count));
         let cards = |indices: &[usize]| Ok(indices.iter().copied().map(Place::Card).collect::<Vec<_>>());
         assert_eq!(places("cuda", 2), cards(&[0]));
         assert_eq!(places("cuda:1", 2), cards(&[1]));
