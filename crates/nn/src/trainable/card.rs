@@ -122,25 +122,21 @@ fn back(gradient: &Tensor, y: &Tensor, then: Then) -> Result<(Tensor, Tensor)> {
     let grid = Grid { blocks: [width.div_ceil(COLUMNS), stretches, 1], threads: 256, shared: 0 };
     // SAFETY: the kernel looks at rows and width, which are those of all three, and has a row of sums a stretch.
     unsafe { Kernel { file: "linear_training", name: "back" }.run(y.dtype(), grid, &args)? };
-    Ok((through.unwrap_or_else(|| gradient.clone()), summed(sums, y.dtype())?))
+    Ok((through.unwrap_or_else(|| gradient.clone()), summed(&sums, y.dtype())?))
 }
 
 /// The sum of all rows of f32 numbers, (width), in the type `dtype`.
-fn summed(sums: Tensor, dtype: DType) -> Result<Tensor> {
+fn summed(sums: &Tensor, dtype: DType) -> Result<Tensor> {
     let (rows, width) = sums.dims2()?;
     if rows == 1 && dtype == DType::F32 {
         return sums.squeeze(0);
     }
     let sum = kernels::output(width, dtype, sums.device())?;
-    let args = [Arg::Tensor(&sums), Arg::Tensor(&sum), Arg::U32(rows as u32), Arg::U32(width as u32)];
+    let args = [Arg::Tensor(sums), Arg::Tensor(&sum), Arg::U32(rows as u32), Arg::U32(width as u32)];
+    let (kernel, grid) =
+        (Kernel { file: "linear_training", name: "sum_rows" }, Grid::rows(width.div_ceil(COLUMNS), 256));
     // SAFETY: the sizes are those of the sums.
-    unsafe {
-        Kernel { file: "linear_training", name: "sum_rows" }.run(
-            dtype,
-            Grid::rows(width.div_ceil(COLUMNS), 256),
-            &args,
-        )?
-    };
+    unsafe { kernel.run(dtype, grid, &args)? };
     Ok(sum)
 }
 
@@ -295,7 +291,7 @@ impl Attend {
         let kernel = Kernel { file: "attend_training", name: "keys_back" };
         // SAFETY: a block for some columns and frames of each of `b` clips, and a row of sums for each stretch.
         unsafe { kernel.run(self.x.dtype(), self.grid()?, &args)? };
-        Ok((through, summed(sums, self.x.dtype())?))
+        Ok((through, summed(&sums, self.x.dtype())?))
     }
 
     fn frames_back(&self, gradient: &Tensor, keyed: &Tensor) -> Result<()> {
