@@ -71,8 +71,8 @@ impl Finder {
         if ways.contains(&finder.recipe) { Ok(finder) } else { Err(unknown(ways)) }
     }
 
-    /// The same, but YuNet runs on the device `name` (`auto`, `cpu`, `cuda:INDEX`). What it finds differs by less than a
-    /// thousandth of a pixel there, since sums come in another order; so the recipe stays.
+    /// The same, but YuNet runs on the device `name` (`auto`, `cpu`, `cuda:INDEX`). Sums come in another order there, so that what it
+    /// finds differs in its last digits; the recipe stays.
     ///
     /// # Errors
     /// [`Error::Device`]: no such device, or one that the embedded detector cannot run on.

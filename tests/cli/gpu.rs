@@ -46,7 +46,9 @@ fn tiny_networks_are_measured_and_a_missing_peer_is_told() {
         for row in rows {
             assert!(row["per_s"].as_f64().unwrap() > 0.0 && row["of_floor"].as_f64().unwrap() > 0.0, "{row}");
             assert!(row["to_torch"].is_null(), "{row}");
-            assert!(row["missing"].as_str().unwrap().contains("no-such-python-of-ours"), "{row}");
+            // A step of decoding is compared with no peer.
+            let told = row["missing"].as_str().is_some_and(|why| why.contains("no-such-python-of-ours"));
+            assert!(told || row["case"].as_str().unwrap().contains("one step"), "{row}");
         }
     }
 }

@@ -33,19 +33,22 @@ struct Bound {
 /// a network is made, so it was measured, with these reference networks on the CPU by the composed path, which rounds after
 /// every operation, and doubled or more: a kernel that rounds less often is nearer.
 const BOUNDS: [Bound; 15] = [
-    // A few narrow layers; the reference clips have loud and silent frames.
-    Bound { part: Part::Wavlm, kind: Kind::Reference, most: [1e-3, 0.05, 0.4] },
+    // The narrow network that is made as WavLM-Base, with norms over all frames of a clip and behind its blocks, loses 4.4e-2 and
+    // 0.49; the one made as WavLM-Large 1.5e-2 and 0.14. Outputs of other networks are off by more than 4.
+    Bound { part: Part::Wavlm, kind: Kind::Reference, most: [1e-3, 0.1, 1.0] },
     Bound { part: Part::Wavlm, kind: Kind::Batch, most: [1e-4, 0.05, 0.4] },
-    // 30 convolutions deep with gates.
+    // At most 4.9e-3 and 5.7e-2.
     Bound { part: Part::Manet, kind: Kind::Reference, most: [1e-3, 0.02, 0.2] },
     Bound { part: Part::Manet, kind: Kind::Batch, most: [1e-4, 0.02, 0.2] },
+    // At most 1.3e-2 and 0.11.
     Bound { part: Part::Llama, kind: Kind::Reference, most: [1e-3, 0.05, 0.4] },
     Bound { part: Part::Llama, kind: Kind::Batch, most: [1e-4, 0.05, 0.4] },
     // In half precision near ties fall elsewhere and another text wins: then only its score is held against the reference's,
-    // as a difference of mean log-probabilities.
-    Bound { part: Part::Generate, kind: Kind::Reference, most: [1e-3, 0.1, 0.5] },
-    Bound { part: Part::Generate, kind: Kind::Batch, most: [1e-3, 0.1, 0.5] },
-    // Weights without a softmax: the views add up with both signs, so that rounding is relative to what cancels.
+    // as a difference of mean log-probabilities: at most 0.13 in either type.
+    Bound { part: Part::Generate, kind: Kind::Reference, most: [1e-3, 0.5, 0.5] },
+    Bound { part: Part::Generate, kind: Kind::Batch, most: [1e-3, 0.5, 0.5] },
+    // Weights without a softmax: the views add up with both signs, so that rounding is relative to what cancels: at
+    // most 1.7e-2 and 0.17.
     Bound { part: Part::Sdumc, kind: Kind::Reference, most: [1e-3, 0.05, 0.4] },
     Bound { part: Part::Sdumc, kind: Kind::Batch, most: [1e-3, 0.05, 0.4] },
     // Training is in f32.
@@ -53,7 +56,8 @@ const BOUNDS: [Bound; 15] = [
     Bound { part: Part::Train, kind: Kind::Cpu, most: [1e-3, 0.0, 0.0] },
     // So is Whisper.
     Bound { part: Part::Whisper, kind: Kind::Reference, most: [1e-3, 0.0, 0.0] },
-    Bound { part: Part::Wide, kind: Kind::Cpu, most: [1e-3, 0.05, 0.4] },
+    // At most 1.6e-2 and 6.4e-2.
+    Bound { part: Part::Wide, kind: Kind::Cpu, most: [1e-3, 0.05, 0.2] },
     // What is so or is not so has no error.
     Bound { part: Part::Gates, kind: Kind::Fact, most: [0.0, 0.0, 0.0] },
 ];

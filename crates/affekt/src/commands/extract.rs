@@ -19,7 +19,7 @@ use crate::launch;
 use crate::output;
 use crate::progress::Progress;
 
-/// Bytes of memory that a worker may have whose film a card decodes.
+/// Bytes of memory that a worker may have that decodes or finds faces on a card.
 const MEMORY_BESIDE_CARD: u64 = 16 << 30;
 
 /// Runs the command: exit 0 where every clip is done or absent, 2 where some have failed, 130 where it was interrupted, 1 where
@@ -124,7 +124,9 @@ fn settings(flags: &cli::Extract, devices: &[Device]) -> Settings {
     let limit = Duration::from_secs(flags.time_limit.into());
     let default = isolate::Settings::default();
     // The driver of a card takes memory of its own in every process.
-    let memory = if flags.decode.card().is_some() { Some(MEMORY_BESIDE_CARD) } else { default.memory };
+    let faces_on_card = flags.making.detector.faces_device != "cpu";
+    let beside_card = flags.decode.card().is_some() || faces_on_card;
+    let memory = if beside_card { Some(MEMORY_BESIDE_CARD) } else { default.memory };
     Settings {
         isolation: isolate::Settings { workers: flags.making.workers(devices), limit, memory },
         batch: flags.making.batch(),

@@ -54,7 +54,7 @@ impl YuNet {
     /// side of more than `longest` pixels are reduced to it before detection; none is enlarged.
     ///
     /// On a card pictures of one size go through the network together. Its sums come in another order there, so that what
-    /// it finds is the same to about 1e-5 of a number: far below a pixel.
+    /// it finds differs in its last digits.
     pub fn load(checkpoint: &Checkpoint, longest: usize, device: &Device) -> Result<Self, Error> {
         let network = checkpoint.load(&names::KEYS, DType::F32, device, Network::load)?;
         let name = format!("yunet-n-{longest}");

@@ -183,6 +183,7 @@ fn people_see_features_reasons_and_speed() {
 fn a_run_without_work_says_so() {
     let mut record = record();
     record.failures.clear();
+    record.devices.clear();
     (record.clips, record.limit, record.padding_waste) = (Clips::default(), None, None);
     record.generation = None;
     (record.seconds, record.peak_memory_bytes) = (Times { total: Seconds(0.4), ..Times::default() }, None);

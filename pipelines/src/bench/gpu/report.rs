@@ -162,9 +162,12 @@ pub(super) fn rows(found: &Found) -> Vec<Row> {
     let row = |(ours, floor_s, limit): &(Ours, f64, Limit)| {
         let seconds = median(&ours.seconds);
         let per_s = ours.batch as f64 / seconds;
-        let rates = found.rates(ours.dtype);
-        let torch_best = found.best(ours.dtype);
+        // A single step is held against the reading of weights alone: the peer's steps are not told apart.
+        let alone = ours.case == super::search::STEP;
+        let rates = if alone { Vec::new() } else { found.rates(ours.dtype) };
+        let torch_best = found.best(ours.dtype).filter(|_| !alone);
         let missing = match (found.theirs, torch_best) {
+            _ if alone => None,
             (Err(reason), _) => Some(reason.to_owned()),
             (Ok(theirs), None) => theirs.rows.iter().find_map(|row| row.failed.clone()),
             (Ok(_), Some(_)) => None,
