@@ -50,6 +50,28 @@ EXPORT int cudaGetLastError() { return NOT_EMULATED; }
 EXPORT int cudaPeekAtLastError() { return NOT_EMULATED; }
 EXPORT const char* cudaGetErrorString(int) { return "not emulated"; }
 EXPORT int cudaFuncSetAttribute(...) { return NOT_EMULATED; }
+
+// What the same code would ask for around its launches, in a program that is linked with all of it.
+#define NOT_EMULATED_EITHER(name)             \
+  EXPORT int name(...) {                      \
+    complain("%s is not emulated", #name);    \
+    return NOT_EMULATED;                      \
+  }                                           \
+  EXPORT int name##_ptsz(...) { return name(); }
+NOT_EMULATED_EITHER(cudaMalloc)
+NOT_EMULATED_EITHER(cudaFree)
+NOT_EMULATED_EITHER(cudaMallocAsync)
+NOT_EMULATED_EITHER(cudaFreeAsync)
+NOT_EMULATED_EITHER(cudaMemsetAsync)
+NOT_EMULATED_EITHER(cudaMemcpyAsync)
+NOT_EMULATED_EITHER(cudaStreamSynchronize)
+NOT_EMULATED_EITHER(cudaDeviceSynchronize)
+NOT_EMULATED_EITHER(cudaDeviceGetAttribute)
+NOT_EMULATED_EITHER(cudaFuncGetAttributes)
+NOT_EMULATED_EITHER(cudaGetDeviceCount)
+NOT_EMULATED_EITHER(cudaSetDevice)
+NOT_EMULATED_EITHER(cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags)
+EXPORT const char* cudaGetErrorName(int) { return "not emulated"; }
 EXPORT int cudaGetDevice(int* ordinal) {
   *ordinal = current() ? current()->ordinal : 0;
   return SUCCESS;

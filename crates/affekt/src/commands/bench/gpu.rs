@@ -43,8 +43,8 @@ fn measured(flags: &cli::BenchGpu, global: &Global) -> Result<Report, Refusal> {
     };
     if device.is_cpu() && scale == Scale::Published {
         let reason =
-            "the published sizes want a GPU: name one, as cuda:0, or see with --scale tiny that it works";
-        return Err(refusal(Error::Device { name: flags.device.clone(), reason: reason.into() }));
+            "the published sizes want a GPU: name one with --device, or see with --scale tiny that it works";
+        return Err(refusal(Error::Setting { name: "--scale".into(), reason: reason.into() }));
     }
     let stages = if flags.only.is_empty() { Stage::ALL.to_vec() } else { flags.only.clone() };
     let plan = Plan { device: &device, scale, stages: &stages, peer: peer(flags), runs: flags.runs.into() };
