@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`task`] | [`Task`]: a clip, and what the cache lacks of it; [`Tally`]: clips by what came of them |
 //! | [`known`] | [`Known`]: what the cache knows of a clip |
+//! | [`allowance`] | [`Allowance`]: what text generation may take |
 //! | [`entry`] | [`Draft`] to [`Entry`]: the features of a clip in the making |
 //! | [`speech`] | the `speech` of a clip, out of a cache |
 //! | [`simulating`] | [`Simulating`]: many voices at once to simulated text |
@@ -15,6 +16,7 @@
 //! | [`standing`] | how a run stands, once a second |
 //! | [`error`] | [`Error`]: why a run cannot begin, or cannot go on |
 
+pub mod allowance;
 pub mod entry;
 pub mod error;
 pub mod known;
@@ -37,6 +39,7 @@ use ledger::{Closed, Counts, Ledger, Reading};
 use occupancy::Occupied;
 
 pub use affekt_generate::Tally as Generated;
+pub use allowance::Allowance;
 pub use entry::{Draft, Entry, Made, Numbers};
 pub use error::Error;
 pub use known::Known;

@@ -13,6 +13,7 @@
 //! | `training` | its losses and gradients, and some steps of training against the CPU |
 //! | `hearing` | Whisper: encoder and logits |
 //! | `wide` | networks of published widths and few layers against the CPU, and what TF32 costs |
+//! | `faces` | crops that the device resizes and turns, to the byte |
 //! | `gates` | NaN in an input and in a weight: told by name |
 //! | [`bounds`] | how far each may be off, and why |
 //! | [`ledger`] | [`Row`]: what was found |
@@ -22,6 +23,7 @@
 pub mod bounds;
 pub mod error;
 mod face;
+mod faces;
 mod fusion;
 mod gates;
 mod golden;
@@ -61,13 +63,15 @@ pub enum Part {
     Whisper,
     /// Published widths against the CPU.
     Wide,
+    /// Crops of faces, resized and turned.
+    Faces,
     /// What is not finite.
     Gates,
 }
 
 impl Part {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Wavlm,
         Self::Manet,
         Self::Llama,
@@ -76,6 +80,7 @@ impl Part {
         Self::Train,
         Self::Whisper,
         Self::Wide,
+        Self::Faces,
         Self::Gates,
     ];
 
@@ -90,6 +95,7 @@ impl Part {
             Self::Train => "train",
             Self::Whisper => "whisper",
             Self::Wide => "wide",
+            Self::Faces => "faces",
             Self::Gates => "gates",
         }
     }
@@ -137,6 +143,7 @@ pub fn run(plan: &Plan, tell: &mut dyn FnMut(&Row)) -> Result<Vec<Row>, Error> {
                 Part::Train => training::check(&mut ledger),
                 Part::Whisper => hearing::check(&mut ledger),
                 Part::Wide => wide::check(&mut ledger),
+                Part::Faces => faces::check(&mut ledger),
                 Part::Gates => gates::check(&mut ledger),
             }
             rows.append(&mut ledger.into_rows());

@@ -35,20 +35,32 @@ pub fn named(name: &str) -> Result<Device, Error> {
     }
 }
 
-/// The devices of a list, for what runs on several: `auto` (every card there is, else the CPU), `cpu`, `cuda` (the first
+/// The devices of a list, for what runs on several: `auto` (every card that can be opened; the CPU where there is none), `cpu`, `cuda` (the first
 /// card), `cuda:INDEX`, `cuda:0,1`, `cuda:all`.
 ///
 /// # Errors
-/// [`Error::Device`]: no such device.
+/// [`Error::Device`]: no such device, or of `auto` no card that can be opened on a machine that has some.
 pub fn list(names: &str) -> Result<Vec<Device>, Error> {
     let failed = |reason: String| Error::Device { name: names.into(), reason };
     let count = cards::count();
     let places = match names {
         "auto" if count == 0 => vec![Place::Cpu],
-        "auto" => (0..count).map(Place::Card).collect(),
+        "auto" => return opened((0..count).map(|index| open(Place::Card(index), names))),
         _ => places(names, cuda_is_available().then_some(count)).map_err(failed)?,
     };
     places.into_iter().map(|place| open(place, names)).collect()
+}
+
+/// Those that can be opened; why the first cannot, where none can.
+fn opened(devices: impl Iterator<Item = Result<Device, Error>>) -> Result<Vec<Device>, Error> {
+    let (mut opened, mut refused) = (Vec::new(), None);
+    for device in devices {
+        match device {
+            Ok(device) => opened.push(device),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    refused.filter(|_| opened.is_empty()).map_or(Ok(opened), Err)
 }
 
 const ALL: &str = "cuda:all";

@@ -257,7 +257,20 @@ impl Error {
         match self {
             Self::OutOfMemory { .. } => true,
             Self::Tensor(error) => affekt_nn::device::out_of_memory(error),
+            Self::Generate(error) => {
+                use affekt_generate::Error::{CacheMemory, PassMemory};
+                matches!(error, CacheMemory { .. } | PassMemory { .. })
+            }
             Self::Named { source, .. } => source.is_out_of_memory(),
+            _ => false,
+        }
+    }
+
+    /// Whether the card on which it came about is lost to this process: nothing runs on it any more.
+    pub fn is_lost(&self) -> bool {
+        match self {
+            Self::Tensor(error) => affekt_nn::device::is_lost(error),
+            Self::Named { source, .. } => source.is_lost(),
             _ => false,
         }
     }
@@ -271,7 +284,12 @@ impl Error {
 
     /// The error, with what a card has where it had no memory left for `what`, which takes about `bytes`.
     pub(crate) fn explained(self, device: &Device, what: &'static str, bytes: Option<u64>) -> Self {
-        if !self.is_out_of_memory() || matches!(self, Self::OutOfMemory { .. }) {
+        // What generation says of a pass has its rows and the cache beside it.
+        let says_more = matches!(
+            self,
+            Self::OutOfMemory { .. } | Self::Generate(affekt_generate::Error::PassMemory { .. })
+        );
+        if !self.is_out_of_memory() || says_more {
             return self;
         }
         let Ok(Some(card)) = affekt_nn::device::card(device) else { return self };
@@ -316,6 +334,7 @@ impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Device { .. } | Self::OutOfMemory { .. } => ErrorKind::Device,
+            Self::Tensor(_) if self.is_out_of_memory() || self.is_lost() => ErrorKind::Device,
             Self::Layers(_) | Self::Setting { .. } => ErrorKind::BadConfig,
             Self::NotFinite(found) if found.in_input() => ErrorKind::BadInput,
             Self::Recipe { .. } | Self::Width { .. } | Self::Tokenizer { .. } | Self::NotFinite(_) => {
@@ -340,6 +359,14 @@ impl Explain for Error {
             Self::OutOfMemory { .. } => {
                 "`affekt doctor` lists the memory of all cards, and --device cpu has this machine's; a smaller --kv-memory \
                  leaves more of a card's; other programs take some too (`nvidia-smi`)"
+                    .into()
+            }
+            Self::Tensor(_) if self.is_out_of_memory() => {
+                "less at once, or another device, may fit: `affekt doctor` lists the memory of all cards".into()
+            }
+            Self::Tensor(_) if self.is_lost() => {
+                "the card is lost to this process: the same command goes on in a new one; the system's log says what became of \
+                 the card (`dmesg`, `nvidia-smi -q`)"
                     .into()
             }
             Self::Setting { name, .. } if name.contains("--start") => {
@@ -413,6 +440,16 @@ mod tests {
         assert!(!error(None).to_string().contains("about"));
         assert_eq!(error(None).kind(), ErrorKind::Device);
         assert!(error(None).hint().is_some() && error(None).is_out_of_memory());
+    }
+
+    #[test]
+    fn memory_that_generation_lacks_is_memory_that_a_device_lacks() {
+        use affekt_generate::Error::{CacheMemory, OverBudget, PassMemory};
+        let cache = Error::from(CacheMemory { wanted: 9, free: 4 });
+        let pass = Error::named_by("--kv-memory", PassMemory { rows: 1, cache: 9 });
+        assert!(cache.is_out_of_memory() && cache.makes_room(&Device::Cpu) && pass.is_out_of_memory());
+        let over = Error::from(OverBudget { needed: 9, budget: 4 });
+        assert!(!over.is_out_of_memory() && !over.is_lost() && !cache.is_lost());
     }
 
     #[test]

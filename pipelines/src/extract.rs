@@ -17,9 +17,9 @@ pub mod encode;
 pub mod flow;
 pub mod plan;
 
-use affekt_generate::Budget;
 use affekt_media::Decoder;
 
+use crate::batch::Allowance;
 use crate::isolate;
 
 pub use crate::batch::{End, Error, Outcome, Tally};
@@ -37,7 +37,7 @@ pub struct Settings {
     /// What finds pictures in the packets of the film.
     pub decoder: Decoder,
     /// What text generation may take, on each device.
-    pub generation: Budget,
+    pub generation: Allowance,
     /// Clips that a shard has at most. A crash costs no more of them than that; there are commits by bytes and time, too.
     pub commit_every: usize,
     /// The run ends when more than so many percent of the clips that its plan was made for have failed, in it or before it.

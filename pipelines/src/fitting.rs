@@ -36,7 +36,8 @@ impl Limit {
 /// each attempt was on, and what it came to.
 ///
 /// An attempt for which the memory does not suffice, which `makes_room` is asked and may do something about, is made
-/// again on half as much, down to one item, and the limit stays as low. One that fails for another reason is made again
+/// again on half as much, down to one item, and the limit stays as low; on one item it is made once more, with the room
+/// that was made. One that fails for another reason is made again
 /// on each of its items alone: only those that are to blame fail.
 pub fn run<T, R, E>(
     items: &[T],
@@ -60,6 +61,7 @@ pub fn run<T, R, E>(
             Err(_) if count > 1 => {
                 results.extend(batch.chunks(1).map(|alone| (1, attempt(alone))));
             }
+            Err(error) if makes_room(&error) => results.push((count, attempt(batch))),
             result => results.push((count, result)),
         }
         rest = later;
@@ -79,12 +81,12 @@ mod tests {
         Other,
     }
 
-    /// Runs items of these sizes on a device that holds `room`, where 99 is an item that never works.
-    fn on(
-        room: usize,
-        limit: &Limit,
-        items: &[usize],
-    ) -> (Vec<(usize, Result<usize, Trouble>)>, Vec<Vec<usize>>) {
+    /// What each attempt was on and came to.
+    type Results = Vec<(usize, Result<usize, Trouble>)>;
+
+    /// Runs items of these sizes on a device that holds `room`, where 99 is an item that never works: the results, and
+    /// the sizes that each attempt was on.
+    fn on(room: usize, limit: &Limit, items: &[usize]) -> (Results, Vec<Vec<usize>>) {
         let tried = RefCell::new(Vec::new());
         let attempt = |batch: &[usize]| {
             tried.borrow_mut().push(batch.to_vec());
@@ -126,6 +128,17 @@ mod tests {
             results.iter().enumerate().filter(|(_, (_, result))| result.is_err()).map(|(at, _)| at).collect();
         assert_eq!(failed.len(), 1);
         assert!(results.contains(&(1, Err(Trouble::Memory))));
+    }
+
+    #[test]
+    fn one_is_tried_again_with_the_room_that_was_made() {
+        let (limit, mut tries) = (Limit::new(1), 0);
+        let attempt = |_: &[usize]| {
+            tries += 1;
+            if tries == 1 { Err(Trouble::Memory) } else { Ok(()) }
+        };
+        let results = run(&[7], &limit, <[_]>::len, |error| *error == Trouble::Memory, attempt);
+        assert_eq!((results, tries), (vec![(1, Ok(()))], 2));
     }
 
     #[test]

@@ -24,9 +24,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use affekt_core::Seconds;
+use affekt_media::Decoder;
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use crate::cut::{Cost, Order, Sign};
+use crate::cut::{Cost, Detector, Order, Sign};
 
 use order::{Answers, Heard, hand_on};
 use worker::{Limits, Worker};
@@ -54,6 +55,16 @@ pub struct Settings {
     pub limit: Duration,
     /// Bytes of memory that a worker may have for data of its own; without effect outside Linux.
     pub memory: Option<u64>,
+}
+
+/// Bytes of memory that a worker may have that uses a card: its driver takes memory of its own in every process.
+const BESIDE_CARD: u64 = 16 << 30;
+
+/// Bytes of memory that a worker may have that decodes by `decoder` and finds faces by `detector`.
+pub fn memory_of(decoder: Decoder, detector: &Detector) -> Option<u64> {
+    let looks_on_card = matches!(detector, Detector::YuNet { device, .. } if device != "cpu");
+    let uses_card = looks_on_card || decoder.card().is_some();
+    if uses_card { Some(BESIDE_CARD) } else { Settings::default().memory }
 }
 
 impl Default for Settings {

@@ -15,7 +15,7 @@ pub mod flow;
 pub mod plan;
 pub mod source;
 
-use affekt_generate::Budget;
+use crate::batch::Allowance;
 
 pub use agreement::agreement;
 pub use flow::run;
@@ -25,7 +25,7 @@ pub use plan::Plan;
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// What text generation may take, on each device.
-    pub generation: Budget,
+    pub generation: Allowance,
     /// Clips that a shard has at most.
     pub commit_every: usize,
     /// The run ends when more than so many percent of the clips that its plan was made for have failed, in it or before it.

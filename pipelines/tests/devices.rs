@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 use std::{fs, io};
 
 use affekt_cache::Store;
-use affekt_core::{FeatureKind, Silent};
+use affekt_core::{FeatureKind, Silent, Stage};
 use affekt_generate::Budget;
 use affekt_pipelines::batch::{End, Outcome};
 use affekt_pipelines::cut::Detector;
@@ -44,6 +44,9 @@ fn worker() {
 const FEATURES: [FeatureKind; 4] =
     [FeatureKind::Audio, FeatureKind::Speech, FeatureKind::Text, FeatureKind::Simulated];
 
+/// Stages whose batches a device takes down, in the order in which it opens them.
+const STAGES: [Stage; 3] = [Stage::Simulate, Stage::Audio, Stage::Text];
+
 /// Eight clips of two recordings, with words.
 fn manifest(folder: &Path) -> Manifest {
     let mut rows = String::new();
@@ -68,7 +71,7 @@ fn extract(plan: &Plan, encoders: &[Encoders]) -> Outcome {
         isolation: isolate::Settings { workers: 2, ..isolate::Settings::default() },
         batch: None,
         decoder: affekt_media::Decoder::Cpu,
-        generation: Budget { clips: 2, ..Budget::default() },
+        generation: Budget { clips: 2, ..Budget::default() }.into(),
         commit_every: 3,
         max_failures: None,
     };
@@ -93,7 +96,10 @@ fn the_cache_of_two_devices_is_that_of_one() {
         let outcome = extract(&plan, &encoders[..count]);
         assert!(matches!(outcome.end, End::Finished) && outcome.failed.is_empty(), "{outcome:?}");
         assert_eq!((outcome.counts.committed, outcome.devices.len()), (8, count));
-        assert!(outcome.devices.iter().all(|device| device.name == "cpu" && device.batches.len() == 2));
+        for device in &outcome.devices {
+            let stages: Vec<Stage> = device.batches.iter().map(|batches| batches.stage).collect();
+            assert_eq!((device.name.as_str(), stages.as_slice()), ("cpu", &STAGES[..]));
+        }
         let busy: f64 = outcome.devices.iter().map(|device| device.busy.0).sum();
         assert!(busy > 0.0 && busy <= count as f64 * outcome.elapsed.0, "{:?}", outcome.devices);
         assert_eq!(outcome.effort.padding.unwrap().waste(), 0.0);

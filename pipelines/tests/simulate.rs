@@ -78,7 +78,7 @@ impl Kit {
 
     /// On so many devices.
     fn run_on(&self, devices: usize, plan: &Plan, generation: Budget, stop: bool) -> Outcome {
-        let settings = Settings { generation, commit_every: 3, max_failures: None };
+        let settings = Settings { generation: generation.into(), commit_every: 3, max_failures: None };
         run(plan, &self.encoders[..devices], &settings, &AtomicBool::new(stop), &Silent).unwrap()
     }
 

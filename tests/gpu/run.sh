@@ -40,6 +40,26 @@ for place in found.submodule_search_locations if found else []:
 ' 2>/dev/null || true
 }
 
+# The wheels of a major version that have these libraries. Those of CUDA 12 have it in their names; later ones have it as
+# their version, but for cuRAND, which counts for itself: libcurand.so.10 is in CUDA 12 and 13.
+wheels() {
+    major=""
+    for library in "$@"; do
+        case $library in
+        libcublas.so.* | libcublasLt.so.* | libcudart.so.* | libnvrtc.so.*) major=${library##*.so.} ;;
+        esac
+    done
+    # What is there tells it too.
+    [ -n "$major" ] || major=$(sed -n 's/^libcublas\.so\.\([0-9]*\).*/\1/p' "$here/libraries.txt" | head -n 1)
+    major=${major%%.*}
+    if [ "$major" = 12 ]; then
+        echo "nvidia-cublas-cu12 nvidia-cuda-runtime-cu12 nvidia-curand-cu12"
+    else
+        major=${major:-13}
+        echo "'nvidia-cublas==$major.*' 'nvidia-cuda-runtime==$major.*' nvidia-curand"
+    fi
+}
+
 # Finds every library that the program wants, or names the ones that are missing.
 libraries() {
     folders >"$temporary/folders"
@@ -54,15 +74,15 @@ libraries() {
         done <"$temporary/folders"
         if [ -n "$found" ]; then
             case ":$path:" in *":$found:"*) ;; *) path="$path:$found" ;; esac
-        elif ! ldconfig -p 2>/dev/null | grep -q "$library"; then
+        # Where only the super-user has it on the path.
+        elif ! PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -qF "$library"; then
             missing="$missing $library"
         fi
     done <"$here/libraries.txt"
     if [ -n "$missing" ]; then
         echo "error: these libraries are missing:$missing" >&2
         echo "  hint: libcuda comes with NVIDIA's driver, the others with CUDA of that version, or from PyPI:" >&2
-        echo "  pip install nvidia-cublas nvidia-cuda-runtime nvidia-curand; or name their folder in" >&2
-        echo "  LD_LIBRARY_PATH" >&2
+        echo "  pip install $(wheels $missing); or name their folder in LD_LIBRARY_PATH" >&2
         exit 1
     fi
 }

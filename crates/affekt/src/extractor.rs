@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use affekt_core::{FeatureKind, FeatureSpec, Reporter};
+use affekt_pipelines::cut::Detector;
 use affekt_pipelines::dataset::Manifest;
 use affekt_pipelines::extract::{self, Means, Outcome, Plan, Settings};
 use affekt_pipelines::finder::Finder;
@@ -105,6 +106,11 @@ impl Extractor {
     /// Where networks run.
     pub fn devices(&self) -> &[Device] {
         &self.devices
+    }
+
+    /// What finds faces, and on which device.
+    pub fn detector(&self) -> Detector {
+        self.finder.order()
     }
 
     /// The recipe of each feature.

@@ -18,7 +18,8 @@ pub enum Decoder {
     /// The processor.
     #[default]
     Cpu,
-    /// NVDEC, the decoder of an NVIDIA card, where it takes the codec; else the processor, with a warning.
+    /// NVDEC, the decoder of an NVIDIA card, for H.264, HEVC, VP8, VP9 and AV1 where the card takes the film; else the
+    /// processor, with a warning.
     Nvdec {
         /// Index of the card, from 0.
         card: usize,

@@ -7,7 +7,7 @@ use crate::audio::{AudioReader, Grid};
 use crate::decode::{Summary, Want};
 use crate::decoder;
 use crate::error::Error;
-use crate::ffi;
+use crate::ffi::{self, hardware};
 use crate::lane::{Lane, SEEK_FROM};
 use crate::outlet::Outlet;
 use crate::plain::{PlainReader, Stepped};
@@ -65,7 +65,7 @@ struct Known {
     sound_end: Option<f64>,
     /// Nominal time from frame to frame.
     frame_step: f64,
-    /// Whether a card was to decode the picture, and does not take it.
+    /// Whether a card was to decode the picture, and the processor has.
     not_on_card: bool,
 }
 
@@ -244,9 +244,14 @@ impl<'a> Pass<'a> {
 
     /// The reader of the picture.
     fn video(&self, clock: StreamClock, start: f64) -> Result<VideoReader, String> {
-        let card = self.want.by.card().map(decoder::kept).transpose().map_err(|error| error.to_string())?;
-        VideoReader::new(&self.source, clock, start, self.threads, card.as_ref())
-            .map_err(|error| error.to_string())
+        let open = |card: Option<&hardware::Card>| {
+            VideoReader::new(&self.source, clock, start, self.threads, card)
+                .map_err(|error| error.to_string())
+        };
+        let Some(index) = self.want.by.card() else { return open(None) };
+        // A card without room for one more process shall not cost the picture.
+        let on_card = decoder::kept(index).ok().and_then(|card| open(Some(&card)).ok());
+        on_card.map_or_else(|| open(None).map(VideoReader::off_card), Ok)
     }
 
     /// Reads packets until all spans are through.

@@ -104,6 +104,11 @@ impl VideoReader {
         })
     }
 
+    /// The same, of a card that was to decode and could not be used.
+    pub(crate) fn off_card(self) -> Self {
+        Self { not_on_card: true, ..self }
+    }
+
     /// Decodes `packet`, or what is still inside the decoder for `None`, and hands out every frame to the `lanes` to
     /// which it belongs, in the order of presentation. The lanes are in the order of time.
     pub(crate) fn take(&mut self, packet: Option<&Packet>, lanes: &mut [Lane], outlet: &mut Outlet<'_>) {

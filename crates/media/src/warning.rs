@@ -27,7 +27,7 @@ pub enum Warning {
         /// What failed.
         reason: String,
     },
-    /// A card was to decode the picture, and does not take it.
+    /// A card was to decode the picture, and the processor has: the card does not take it, or could not be used.
     NotOnCard {
         /// Name of its codec.
         codec: String,
@@ -90,7 +90,7 @@ impl fmt::Display for Warning {
                 write!(f, "the {track} ({codec}) cannot be decoded: {reason}")
             }
             Self::NotOnCard { codec } => {
-                write!(f, "NVDEC does not take the picture ({codec}): the processor has decoded it")
+                write!(f, "the picture ({codec}) was not decoded by NVDEC, but by the processor")
             }
             Self::Damaged { track, count, lasting } => {
                 let places = counted(*count, "place");

@@ -2,7 +2,7 @@
 // forward and thirty backward. One block: what losses compare is small (60,000 numbers at most in SDUMC).
 #include "common.cuh"
 
-extern "C" __global__ void mean_square_f32(const float* x, const float* y, float* mean, unsigned count, unsigned root) {
+extern "C" __global__ void __launch_bounds__(1024) mean_square_f32(const float* x, const float* y, float* mean, unsigned count, unsigned root) {
   __shared__ double of_threads[1024];
   double sum = 0.0;
 #pragma unroll 4

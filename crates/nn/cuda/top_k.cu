@@ -79,7 +79,7 @@ __device__ void top_k(const T* logits, const unsigned* spoilt, unsigned* out, un
 }
 
 #define INSTANTIATE(T, suffix)                                                                              \
-  extern "C" __global__ void top_k_##suffix(const T* logits, const unsigned* spoilt, unsigned* out,         \
+  extern "C" __global__ void __launch_bounds__(1024) top_k_##suffix(const T* logits, const unsigned* spoilt, unsigned* out,         \
                                             unsigned vocab, unsigned k) {                                   \
     top_k(logits, spoilt, out, vocab, k);                                                                   \
   }                                                                                                         \

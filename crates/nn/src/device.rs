@@ -133,6 +133,20 @@ pub fn out_of_memory(error: &candle_core::Error) -> bool {
     }
 }
 
+/// Whether `error` says that a card is lost to this process: whatever else is asked of it fails, too.
+pub fn is_lost(error: &candle_core::Error) -> bool {
+    use candle_core::Error;
+    match error {
+        Error::WithBacktrace { inner, .. } | Error::Context { inner, .. } | Error::WithPath { inner, .. } => {
+            is_lost(inner)
+        }
+        Error::WrappedContext { wrapped, .. } => wrapped.downcast_ref::<Error>().is_some_and(is_lost),
+        #[cfg(feature = "cuda")]
+        Error::Cuda(error) => card::is_lost(&**error),
+        _ => false,
+    }
+}
+
 /// Lets products of f32 on cards round their factors to TF32 (10 bits of mantissa), for this process. They do not, unless
 /// this is called.
 pub fn allow_tf32(allowed: bool) {
@@ -150,7 +164,8 @@ mod tests {
     fn the_cpu_is_no_card_and_its_errors_are_not_those_of_one() {
         assert_eq!(card(&Device::Cpu).unwrap(), None);
         reclaim(&Device::Cpu).unwrap();
-        assert!(!out_of_memory(&candle_core::Error::Msg("out of memory".into()).context("a forward pass")));
+        let error = candle_core::Error::Msg("out of memory".into()).context("a forward pass");
+        assert!(!out_of_memory(&error) && !is_lost(&error));
     }
 
     #[test]

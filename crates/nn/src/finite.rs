@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn the_first_layer_is_named_and_good_passes_are_not_repeated() {
-        let passes = std::cell::Cell::new(0);
+        let passes = Cell::new(0);
         let network = |bad: usize| {
             gated(
                 "toy",

@@ -47,7 +47,7 @@ impl Block {
             conv1: NormConv::load(vbs, "conv1", "bn1", Shape::three(inputs, outputs, stride))?,
             body: match kind {
                 Kind::Basic => Body::Basic(conv2()?),
-                Kind::Attention => Body::Attention(conv2()?, Cbam::load(&inside(vbs, "cbam"), outputs)?),
+                Kind::Attention => Body::Attention(conv2()?, Cbam::load(&inside(vbs, &"cbam"), outputs)?),
                 Kind::MultiScale(variant) => Body::MultiScale(MultiScale::load(&vbs[0], outputs, variant)?),
             },
             downsample: changes
@@ -88,7 +88,7 @@ impl Block {
 }
 
 /// `name` in every part of the network.
-fn inside<'v>(vbs: &[VarBuilder<'v>], name: impl ToString) -> Vec<VarBuilder<'v>> {
+fn inside<'v>(vbs: &[VarBuilder<'v>], name: &impl ToString) -> Vec<VarBuilder<'v>> {
     vbs.iter().map(|vb| vb.pp(name.to_string())).collect()
 }
 
@@ -112,8 +112,8 @@ impl Layer {
     ) -> Result<Self> {
         let [vb, ..] = vbs else { bail!("a layer of no part of the network") };
         let block = |index: usize| match index {
-            0 => Block::load(&inside(vbs, index), kind, inputs, outputs, stride),
-            _ => Block::load(&inside(vbs, index), kind, outputs, outputs, 1),
+            0 => Block::load(&inside(vbs, &index), kind, inputs, outputs, stride),
+            _ => Block::load(&inside(vbs, &index), kind, outputs, outputs, 1),
         };
         Ok(Self { name: vb.prefix(), blocks: (0..BLOCKS).map(block).collect::<Result<_>>()? })
     }

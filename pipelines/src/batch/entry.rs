@@ -52,13 +52,17 @@ impl Numbers {
         Self::Failed { stage, reason: reason.to_string() }
     }
 
-    /// The numbers of a tensor, or why there are none.
-    pub fn of(tensor: Result<Tensor, Error>, stage: Stage) -> Self {
-        let flat = tensor.and_then(|tensor| {
+    /// The numbers of a tensor, or why there are none; `None` where the card is lost on which they were made: the clip is
+    /// to be dropped ([`Ledger::spare`]).
+    pub fn of(tensor: Result<Tensor, Error>, stage: Stage, ledger: &Ledger<'_>) -> Option<Self> {
+        let flat: Result<Vec<f32>, Error> = tensor.and_then(|tensor| {
             let tensor = tensor.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
             Ok(tensor.flatten_all()?.to_vec1()?)
         });
-        flat.map_or_else(|error| Self::failed(stage, &error), Self::Done)
+        match flat {
+            Ok(numbers) => Some(Self::Done(numbers)),
+            Err(error) => ledger.spare(error).map(|error| Self::failed(stage, &error)),
+        }
     }
 }
 

@@ -138,6 +138,16 @@ impl<'r> Ledger<'r> {
         self.halted.store(true, Ordering::Relaxed);
     }
 
+    /// `error`, where it is one of a clip. That of a card that is lost is none: it ends the run, and the clip, of which
+    /// nothing goes into the cache then, is for a later one.
+    pub fn spare(&self, error: crate::Error) -> Option<crate::Error> {
+        if !error.is_lost() {
+            return Some(error);
+        }
+        self.halt(End::Broken(error.into()));
+        None
+    }
+
     /// Takes down work of `stage` on `clips` clips.
     pub fn worked(&self, stage: Stage, clips: usize, time: Duration) {
         if let Some(gauge) = self.gauges.get(&stage) {

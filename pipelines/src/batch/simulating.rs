@@ -11,7 +11,7 @@ use candle_core::Tensor;
 
 use super::ledger::Ledger;
 use super::occupancy::Occupancy;
-use super::{Draft, Generated, Numbers};
+use super::{Allowance, Draft, Generated, Numbers};
 use crate::Error;
 use crate::features::simulated::{Encoder, Simulation};
 use crate::fitting::Limit;
@@ -32,17 +32,18 @@ pub struct Simulating<'a, 'p> {
 }
 
 impl<'a, 'p> Simulating<'a, 'p> {
-    /// For clips of the run of `ledger`, as many at once as `budget` allows, on the device of `book`. Where its memory does
-    /// not hold the keys and values of the budget, half of it is tried, down to a sixteenth.
+    /// For clips of the run of `ledger`, as many at once as `allowance` has it, on the device of `book`. Where its memory does
+    /// not hold the keys and values of that, half of it is tried, down to a sixteenth.
     ///
     /// # Errors
-    /// Those of [`Engine::new`].
+    /// Those of [`Engine::new`], and what the driver reports.
     pub fn new(
         simulator: &'a Encoder,
-        budget: Budget,
+        allowance: Allowance,
         ledger: &'a Ledger<'a>,
         book: &'a Occupancy,
     ) -> Result<Self, Error> {
+        let budget = allowance.budget(simulator.device())?;
         let limit = Limit::new(budget.bytes);
         let engine = loop {
             match simulator.engine(Budget { bytes: limit.most(), ..budget }) {
@@ -63,7 +64,7 @@ impl<'a, 'p> Simulating<'a, 'p> {
     }
 
     /// Takes up a clip with its `speech` (t, width) of `samples` samples. One that is through at once comes back: it is too
-    /// short, or has failed.
+    /// short, or has failed. It is dropped where the card is lost ([`Ledger::spare`]).
     pub fn take(&mut self, mut draft: Draft<'p>, speech: &Tensor, samples: usize) -> Option<Draft<'p>> {
         let submitted: Result<bool, Error> = self.ledger.stage(Stage::Simulate, 0, || {
             let request = self.book.busy(|| self.simulator.request(speech, samples));
@@ -83,7 +84,7 @@ impl<'a, 'p> Simulating<'a, 'p> {
                 draft.put(FeatureKind::Simulated, Numbers::Absent(reason));
             }
             Err(error) => {
-                let error = error.explained(self.simulator.device(), TEXT, None);
+                let error = self.ledger.spare(error)?.explained(self.simulator.device(), TEXT, None);
                 draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &with_remedy(&error)));
             }
         }
@@ -96,11 +97,13 @@ impl<'a, 'p> Simulating<'a, 'p> {
     pub fn next(&mut self, all: bool) -> Option<Draft<'p>> {
         loop {
             if let Some((key, generation)) = self.engine.ended() {
-                let mut draft = self.drafts.remove(&key).expect("every clip in the engine has one");
-                self.put(&mut draft, generation.map_err(Error::from));
-                return Some(draft);
+                let draft = self.drafts.remove(&key).expect("every clip in the engine has one");
+                match self.put(draft, generation.map_err(Error::from)) {
+                    Some(draft) => return Some(draft),
+                    None => continue,
+                }
             }
-            if self.ledger.is_halted() || !(all || !self.has_room()) {
+            if self.ledger.is_halted() || (!all && self.has_room()) {
                 return None;
             }
             if !self.advance() {
@@ -124,14 +127,17 @@ impl<'a, 'p> Simulating<'a, 'p> {
         self.engine.tally()
     }
 
-    fn put(&self, draft: &mut Draft<'p>, generation: Result<Generation, Error>) {
+    /// Puts down what came of a clip; it is dropped where the card is lost.
+    fn put(&self, mut draft: Draft<'p>, generation: Result<Generation, Error>) -> Option<Draft<'p>> {
         self.ledger.worked(Stage::Simulate, 1, std::time::Duration::ZERO);
         let simulation = generation.and_then(|generation| self.simulator.simulation(&generation));
         let simulation = simulation.map_err(|error| error.explained(self.simulator.device(), TEXT, None));
         let Simulation { feature, told, refused, capped } = match simulation {
             Ok(simulation) => simulation,
             Err(error) => {
-                return draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error));
+                let reason = with_remedy(&self.ledger.spare(error)?);
+                draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &reason));
+                return Some(draft);
             }
         };
         let facts = Facts {
@@ -145,18 +151,21 @@ impl<'a, 'p> Simulating<'a, 'p> {
         };
         let facts = held_against(draft.task.text.as_deref(), facts);
         let numbers = match feature {
-            Some(feature) => Numbers::of(Ok(feature), Stage::Simulate),
+            Some(feature) => Numbers::of(Ok(feature), Stage::Simulate, self.ledger)?,
             None => Numbers::Absent("no text was generated from the voice".into()),
         };
         draft.put_with(FeatureKind::Simulated, facts, numbers);
+        Some(draft)
     }
 }
 
 /// A row has no hint beside its reason.
 fn with_remedy(error: &Error) -> String {
+    use affekt_generate::Error::{CacheMemory, OverBudget, PassMemory};
     match error {
-        Error::Generate(affekt_generate::Error::OverBudget { .. }) => {
-            format!("{error}: --kv-memory gives it more")
+        Error::Generate(OverBudget { .. }) => format!("{error}: --kv-memory gives it more"),
+        Error::Generate(CacheMemory { .. } | PassMemory { .. }) => {
+            format!("{error}: a smaller --kv-memory leaves more for it")
         }
         error => error.to_string(),
     }

@@ -15,6 +15,7 @@
 //! | `words` | Llama over texts |
 //! | `search` | beam search |
 //! | `step` | a step of training |
+//! | `room` | sizes that do not fit on the card |
 //! | [`error`] | [`Error`] |
 
 pub mod clock;
@@ -23,6 +24,7 @@ mod face;
 pub mod limits;
 pub mod peer;
 pub mod report;
+mod room;
 pub mod scale;
 mod search;
 mod speech;
@@ -32,7 +34,7 @@ mod words;
 use std::str::FromStr;
 
 use affekt_nn::device::{card, reclaim};
-use candle_core::Device;
+use candle_core::{DType, Device};
 
 use super::Machine;
 pub use error::Error;
@@ -100,7 +102,8 @@ pub struct Plan<'p> {
 /// Measures all stages of `plan`; `tell` hears what is being done.
 ///
 /// # Errors
-/// What a network reports. A peer that fails leaves its columns empty, with the reason.
+/// What a network reports, but for a size that does not fit on the card: its row has no times, and the reason. A peer that
+/// fails leaves its columns empty, with the reason.
 pub fn measure(plan: &Plan, tell: &dyn Fn(&str)) -> Result<Report, Error> {
     let card = card(plan.device)?;
     tell("limits of the device: a large product, a large copy");
@@ -124,13 +127,14 @@ pub fn measure(plan: &Plan, tell: &dyn Fn(&str)) -> Result<Report, Error> {
             Err(reason) => Err(reason.clone()),
         };
         let found = Found { stage, ours: &ours, theirs: theirs.as_ref().map_err(String::as_str) };
-        agreements.extend(found.agreements());
+        agreements.extend(found.agreements(crate::device::allows_tf32()));
         goals_met.extend(goals(&found, plan.scale));
         measured.extend(rows(&found));
     }
     Ok(Report {
         machine: Machine::this(plan.device, "seeded"),
         card,
+        tf32: crate::device::allows_tf32(),
         scale: plan.scale,
         runs: plan.runs,
         peer: plan.peer.as_ref().map_err(Clone::clone).err(),
@@ -150,10 +154,32 @@ pub struct Ours {
     pub batch: usize,
     /// Number type.
     pub dtype: &'static str,
-    /// Of each run.
+    /// Of each run; none where it did not fit on the card.
     pub seconds: Vec<f64>,
+    /// Why there are none.
+    pub failed: Option<String>,
     /// What it has to compute and to read.
     pub work: limits::Work,
     /// What is compared of the outputs.
     pub sample: Option<peer::Sample>,
+}
+
+/// The seconds of each run, and what is compared.
+type Measured = (Vec<f64>, Option<peer::Sample>);
+
+impl Ours {
+    /// What was `measured`, or why nothing was.
+    fn new(
+        case: String,
+        batch: usize,
+        dtype: DType,
+        work: limits::Work,
+        measured: Result<Measured, String>,
+    ) -> Self {
+        let ((seconds, sample), failed) = match measured {
+            Ok(measured) => (measured, None),
+            Err(reason) => (Measured::default(), Some(reason)),
+        };
+        Self { case, batch, dtype: dtype.as_str(), seconds, failed, work, sample }
+    }
 }

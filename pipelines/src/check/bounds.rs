@@ -32,11 +32,12 @@ struct Bound {
 /// The types of 16 bits carry 11 and 8 bits: 5e-4 and 4e-3 are lost in every stored number. How that adds up depends on how
 /// a network is made, so it was measured, with these reference networks on the CPU by the composed path, which rounds after
 /// every operation, and doubled or more: a kernel that rounds less often is nearer.
-const BOUNDS: [Bound; 15] = [
+const BOUNDS: [Bound; 16] = [
     // The narrow network that is made as WavLM-Base, with norms over all frames of a clip and behind its blocks, loses 4.4e-2 and
     // 0.49; the one made as WavLM-Large 1.5e-2 and 0.14. Outputs of other networks are off by more than 4.
     Bound { part: Part::Wavlm, kind: Kind::Reference, most: [1e-3, 0.1, 1.0] },
-    Bound { part: Part::Wavlm, kind: Kind::Batch, most: [1e-4, 0.05, 0.4] },
+    // Both are off by as much, each in its own way: the kernels for cards, run on the CPU, gave 0.47 in bf16.
+    Bound { part: Part::Wavlm, kind: Kind::Batch, most: [1e-4, 0.1, 1.0] },
     // At most 4.9e-3 and 5.7e-2.
     Bound { part: Part::Manet, kind: Kind::Reference, most: [1e-3, 0.02, 0.2] },
     Bound { part: Part::Manet, kind: Kind::Batch, most: [1e-4, 0.02, 0.2] },
@@ -46,7 +47,9 @@ const BOUNDS: [Bound; 15] = [
     // In half precision near ties fall elsewhere and another text wins: then only its score is held against the reference's,
     // as a difference of mean log-probabilities: at most 0.13 in either type.
     Bound { part: Part::Generate, kind: Kind::Reference, most: [1e-3, 0.5, 0.5] },
-    Bound { part: Part::Generate, kind: Kind::Batch, most: [1e-3, 0.5, 0.5] },
+    // In half precision against the search alone on the same device: its passes have other rows beside it, so near ties may
+    // fall elsewhere. Two texts whose scores are within 0.13 of the reference's are within 0.26 of each other.
+    Bound { part: Part::Generate, kind: Kind::Batch, most: [1e-3, 0.3, 0.3] },
     // Weights without a softmax: the views add up with both signs, so that rounding is relative to what cancels: at
     // most 1.7e-2 and 0.17.
     Bound { part: Part::Sdumc, kind: Kind::Reference, most: [1e-3, 0.05, 0.4] },
@@ -58,6 +61,8 @@ const BOUNDS: [Bound; 15] = [
     Bound { part: Part::Whisper, kind: Kind::Reference, most: [1e-3, 0.0, 0.0] },
     // At most 1.6e-2 and 6.4e-2.
     Bound { part: Part::Wide, kind: Kind::Cpu, most: [1e-3, 0.05, 0.2] },
+    // Sums of integers, and products that are rounded before they are added: the same bytes.
+    Bound { part: Part::Faces, kind: Kind::Fact, most: [0.0, 0.0, 0.0] },
     // What is so or is not so has no error.
     Bound { part: Part::Gates, kind: Kind::Fact, most: [0.0, 0.0, 0.0] },
 ];

@@ -46,7 +46,10 @@ pub fn check(ledger: &mut Ledger) {
             })
         });
         let batch = format!("{name}: searches among seven others");
-        ledger.case(batch, Kind::Batch, |worst| each(plan, name, dtype, worst, among_others));
+        ledger.case(batch, Kind::Batch, |worst| match dtype {
+            DType::F32 => each(plan, name, dtype, worst, among_others),
+            _ => against_alone(plan, name, dtype, worst),
+        });
     }
 }
 
@@ -59,20 +62,42 @@ fn each(
     search: impl Fn(&Llama, &Tensor, &Settings) -> Result<Generation, Error>,
 ) -> Result<(), Error> {
     let (model, _) = network(plan, name, dtype)?;
-    let path = file(plan.goldens, "llama", &format!("{name}.generate.safetensors"));
-    let golden = Golden::open(&path, plan.device)?;
-    let cases: Vec<Search> = golden.note("cases")?;
+    let (golden, cases) = reference(plan, name)?;
     for (at, case) in cases.iter().enumerate() {
-        let ids = format!("{at}.input_ids");
-        let prompt = if golden.has(&ids) {
-            model.embed(&golden.tensor(&ids)?)?
-        } else {
-            golden.floats(&format!("{at}.inputs_embeds"), dtype)?
-        };
-        let found = search(&model, &prompt, &case.settings()?)?;
+        let found = search(&model, &prompt(&model, &golden, at, dtype)?, &case.settings()?)?;
         compare(&found, &golden, at, case, dtype, worst)?;
     }
     Ok(())
+}
+
+/// Every search of a reference file among others and alone, on one device in one type: how far their scores are apart.
+fn against_alone(plan: &Plan, name: &str, dtype: DType, worst: &mut Worst) -> Result<(), Error> {
+    let (model, _) = network(plan, name, dtype)?;
+    let (golden, cases) = reference(plan, name)?;
+    for (at, case) in cases.iter().enumerate() {
+        let (prompt, settings) = (prompt(&model, &golden, at, dtype)?, case.settings()?);
+        let alone = beam_search(&model, &prompt, &settings)?;
+        let found = among_others(&model, &prompt, &settings)?;
+        worst.near_number(format!("score of search {at}, against it alone"), found.score, alone.score);
+    }
+    Ok(())
+}
+
+/// The reference file of a network, and what was searched.
+fn reference(plan: &Plan, name: &str) -> Result<(Golden, Vec<Search>), Error> {
+    let path = file(plan.goldens, "llama", &format!("{name}.generate.safetensors"));
+    let golden = Golden::open(&path, plan.device)?;
+    let cases = golden.note("cases")?;
+    Ok((golden, cases))
+}
+
+/// The prompt of a search: (1, t, width).
+fn prompt(model: &Llama, golden: &Golden, at: usize, dtype: DType) -> Result<Tensor, Error> {
+    let ids = format!("{at}.input_ids");
+    if golden.has(&ids) {
+        return Ok(model.embed(&golden.tensor(&ids)?)?);
+    }
+    golden.floats(&format!("{at}.inputs_embeds"), dtype)
 }
 
 /// In f32 the text is the reference's; in half precision near ties may fall elsewhere, and its score is about as good.

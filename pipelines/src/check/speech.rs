@@ -59,9 +59,13 @@ pub fn check(ledger: &mut Ledger) {
             let waveform = case.golden.floats("waveform", dtype)?.narrow(0, 0, 1)?;
             let lengths = [9_000, 32_000, 400];
             let padded = lengths.map(|length| {
-                let rest =
-                    Tensor::full(f32::NAN, (1, 32_000 - length), waveform.device())?.to_dtype(dtype)?;
-                Tensor::cat(&[waveform.narrow(1, 0, length)?, rest], 1)
+                let sound = waveform.narrow(1, 0, length)?;
+                // To fill a tensor of nothing is an error on a card.
+                if length == 32_000 {
+                    return Ok(sound);
+                }
+                let rest = Tensor::full(f32::NAN, (1, 32_000 - length), waveform.device())?;
+                Tensor::cat(&[sound, rest.to_dtype(dtype)?], 1)
             });
             let padded = padded.into_iter().collect::<candle_core::Result<Vec<_>>>()?;
             let batch = network.forward(&Tensor::cat(&padded, 0)?, Some(&lengths))?;

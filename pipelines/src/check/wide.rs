@@ -12,6 +12,7 @@ use serde_json::json;
 use super::Error;
 use super::bounds::Kind;
 use super::ledger::{Ledger, Worst};
+use crate::device::allows_tf32;
 use crate::seeded::{integers, noise, weights};
 
 /// Named outputs of a network in one type on one device.
@@ -36,7 +37,8 @@ pub fn check(ledger: &mut Ledger) {
             ledger.case(format!("{name}: with TF32"), Kind::Told, |worst| {
                 allow_tf32(true);
                 let rounded = run(dtype, device);
-                allow_tf32(false);
+                // As the user has it.
+                allow_tf32(allows_tf32());
                 compare(worst, &rounded?, &run(DType::F32, &Device::Cpu)?)
             });
         }

@@ -1,6 +1,7 @@
 //! Llama, dense and quantised, and the projector that feeds it speech.
 
 use affekt_llama::{Config, KEYS, Llama, Output, slam};
+use affekt_nn::quantized::Quantized;
 use affekt_weights::Checkpoint;
 use candle_core::{DType, Tensor};
 use candle_nn::VarBuilder;
@@ -34,8 +35,8 @@ pub fn check(ledger: &mut Ledger) {
         });
     }
     ledger.case("projector", Kind::Reference, |worst| projector(plan, dtype, worst));
-    // A GGUF file keeps the types of its weights, and its hidden states are of f32.
-    if dtype == DType::F32 {
+    // A GGUF file keeps the types of its weights, and its hidden states are of f32; on a card both are of f16.
+    if dtype == if Quantized::stays(plan.device) { DType::F32 } else { DType::F16 } {
         for (network, golden) in [("tiny.gguf", "gguf"), ("stretched.gguf", "stretched")] {
             ledger.case(format!("{network}: every layer"), Kind::Reference, |worst| {
                 let path = |name: &str| file(plan.goldens, "llama", name);

@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use affekt_cache::Facts;
 use affekt_core::{FeatureKind, Span, Stage, Waveform};
-use affekt_generate::Budget;
 use affekt_nn::finite::deferred;
 use affekt_nn::staging::Staging;
 use candle_core::Tensor;
@@ -29,7 +28,7 @@ use crate::batch::ledger::Ledger;
 use crate::batch::occupancy::Occupancy;
 use crate::batch::queue::{Next, Queue};
 use crate::batch::speech::Speech;
-use crate::batch::{Draft, Effort, Entry, Numbers, Simulating};
+use crate::batch::{Allowance, Draft, Effort, Entry, Numbers, Simulating};
 use crate::cut::told::ENDS_EARLY;
 use crate::cut::{Cut, Part, Picture};
 use crate::fitting::Limit;
@@ -95,7 +94,7 @@ impl<'a, 'p> Encoding<'a, 'p> {
         encoders: &'a Encoders,
         book: &'a Occupancy,
         batch: Option<usize>,
-        generation: Budget,
+        generation: Allowance,
     ) -> Result<Self, Error> {
         let simulator = encoders.simulator.as_ref();
         let simulating =
@@ -231,7 +230,9 @@ impl<'a, 'p> Encoding<'a, 'p> {
         let sound = if task.needs_sound() { self.listen(&mut draft, sound) } else { None };
         if let Some(sound) = sound.as_ref().filter(|_| task.recognises) {
             let recognise = || self.recognise(&mut draft, sound);
-            self.shared.ledger.stage(Stage::Recognise, 1, || self.book.busy(recognise));
+            if !self.shared.ledger.stage(Stage::Recognise, 1, || self.book.busy(recognise)) {
+                return;
+            }
         }
         match sound.filter(|_| task.needs_voice()) {
             Some(sound) => self.voices.push(sound.samples.len(), (draft, sound)),

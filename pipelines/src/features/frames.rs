@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use affekt_core::RgbImage;
 use affekt_nn::frames::{Resize, takes};
+use affekt_nn::staging::Staging;
 use candle_core::{DType, Device, Tensor};
 
 use crate::Error;
@@ -14,6 +15,7 @@ pub(super) struct Resizers {
     side: usize,
     dtype: DType,
     device: Device,
+    staging: Staging,
     /// By width and height of the crops.
     known: Mutex<HashMap<(usize, usize), Resize>>,
 }
@@ -21,7 +23,8 @@ pub(super) struct Resizers {
 impl Resizers {
     /// For pictures of `side` x `side` pixels.
     pub fn new(side: usize, dtype: DType, device: &Device) -> Self {
-        Self { side, dtype, device: device.clone(), known: Mutex::default() }
+        let staging = Staging::new(device);
+        Self { side, dtype, device: device.clone(), staging, known: Mutex::default() }
     }
 
     /// What the network sees of `faces`, (b, 3, side, side), from 0 to 1: the same numbers that the CPU makes. `None` where
@@ -34,12 +37,24 @@ impl Resizers {
         let size = |face: &RgbImage| (face.width, face.height);
         let runs = faces.chunk_by(|a, b| size(a) == size(b)).map(|run| {
             let (width, height) = size(run[0]);
-            let bytes = run.iter().flat_map(|face| face.data.iter().copied()).collect::<Vec<u8>>();
-            let bytes = Tensor::from_vec(bytes, (run.len(), height, width, 3), &self.device)?;
+            let bytes = self.upload(run, (width, height))?; // (b, height, width, 3)
             Ok::<_, Error>(self.resize((width, height))?.forward(&bytes, self.dtype)?)
         });
         let mut runs = runs.collect::<Result<Vec<_>, _>>()?;
         Ok(Some(if runs.len() == 1 { runs.remove(0) } else { Tensor::cat(&runs, 0)? }))
+    }
+
+    /// The bytes of crops of one size, none of it empty.
+    fn upload(&self, faces: &[&RgbImage], (width, height): (usize, usize)) -> Result<Tensor, Error> {
+        let bytes = 3 * width * height;
+        if let Some(face) = faces.iter().find(|face| face.data.len() != bytes) {
+            let reason = format!("{} bytes of a crop of {width} x {height} pixels", face.data.len());
+            return Err(candle_core::Error::Msg(reason).into());
+        }
+        let fill = |numbers: &mut [u8]| {
+            numbers.chunks_exact_mut(bytes).zip(faces).for_each(|(to, face)| to.copy_from_slice(&face.data));
+        };
+        Ok(self.staging.upload((faces.len(), height, width, 3), fill)?)
     }
 
     fn resize(&self, size: (usize, usize)) -> Result<Resize, Error> {

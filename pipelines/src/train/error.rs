@@ -129,6 +129,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a card had no memory left for what was asked of it.
+    fn is_out_of_memory(&self) -> bool {
+        match self {
+            Self::Tensor(error) | Self::Method(affekt_train::Error::Tensor(error)) => {
+                affekt_nn::device::out_of_memory(error)
+            }
+            Self::Weights(error) => error.is_out_of_memory(),
+            _ => false,
+        }
+    }
+
     /// Of released weights.
     pub(super) fn of_weights(error: crate::Error) -> Self {
         Self::Weights(Box::new(error))
@@ -150,6 +161,7 @@ impl From<super::checkpoint::Error> for Error {
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {
+            _ if self.is_out_of_memory() => ErrorKind::Device,
             Self::NoConfig { .. } | Self::Folder { .. } => ErrorKind::NotFound,
             Self::Config { .. }
             | Self::Change { .. }
@@ -173,6 +185,10 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         match self {
+            _ if self.is_out_of_memory() => Some(
+                "a smaller training.batch may fit, or another card: `affekt doctor` lists their memory"
+                    .into(),
+            ),
             Self::NoConfig { .. } => {
                 Some(format!("name a TOML file, or one of {}", presets::NAMES.join(", ")))
             }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use affekt_generate::Budget;
+use affekt_pipelines::batch::Allowance;
+use candle_core::Device;
 use clap::{Args, ValueEnum};
 
 /// Storage types.
@@ -31,19 +32,21 @@ impl Store {
 /// What text generation may take.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Generating {
-    /// Most clips whose text is simulated at a time, on each device; what comes out is the same.
-    #[arg(long, value_name = "CLIPS", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub in_flight: u16,
+    /// Most clips whose text is simulated at a time, on each device; what comes out is the same [default: 16 on a CPU, 128 on
+    /// a card].
+    #[arg(long, value_name = "CLIPS", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub in_flight: Option<u16>,
     /// Most memory for the keys and values of clips whose text is simulated, on each device; it bounds how many are in
-    /// flight.
-    #[arg(long, value_name = "SIZE", default_value = "4GiB", value_parser = bytes)]
-    pub kv_memory: usize,
+    /// flight [default: 4GiB on a CPU; on a card 30% of what is free beside the networks, at least 4GiB where there is room].
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub kv_memory: Option<usize>,
 }
 
 impl Generating {
-    /// The same for the engine.
-    pub fn budget(self) -> Budget {
-        Budget { bytes: self.kv_memory, clips: self.in_flight.into(), ..Budget::default() }
+    /// The same with what suits `devices` for what is not said.
+    pub fn allowance(self, devices: &[Device]) -> Allowance {
+        let clips = self.in_flight.map(usize::from);
+        Allowance { bytes: self.kv_memory, clips, ..Allowance::default() }.known(devices)
     }
 }
 

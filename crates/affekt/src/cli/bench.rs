@@ -105,9 +105,10 @@ pub enum Sizes {
     Tiny,
 }
 
-/// Flags of `bench extract`.
+/// Flags of `bench extract`: it measures one device.
 #[cfg(feature = "media")]
 #[derive(Debug, Args)]
+#[command(mut_arg("device", |arg| arg.help("Where networks run: auto, cpu, cuda or cuda:INDEX")))]
 pub struct BenchExtract {
     /// Clips to measure on, as long as MOSEI's are; of one's own dataset, so many or a few more, of whole recordings.
     #[arg(long, value_name = "N", default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -19,7 +19,7 @@ pub struct Check {
     /// Numbers inside the networks.
     #[arg(long, value_name = "TYPE,..", value_delimiter = ',', default_values = ["f32", "f16", "bf16"])]
     pub dtype: Vec<Dtype>,
-    /// Only these parts, of wavlm, manet, llama, generate, sdumc, train, whisper, wide and gates.
+    /// Only these parts, of wavlm, manet, llama, generate, sdumc, train, whisper, wide, faces and gates.
     #[arg(long, value_name = "PART,..", value_delimiter = ',')]
     pub only: Vec<Part>,
     /// Write what --json prints to this file, whatever is printed.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use affekt_pipelines::bench::Machine;
 use affekt_pipelines::check::{self, Part, Plan, Row};
-use affekt_pipelines::device;
+use affekt_pipelines::{Error, device};
 use affekt_report::Failure;
 use candle_core::DType;
 use serde::Serialize;
@@ -17,6 +17,8 @@ use crate::output;
 #[derive(Serialize)]
 struct Report {
     machine: Machine,
+    /// Whether products of f32 on cards might round their factors to TF32.
+    tf32: bool,
     failed: usize,
     rows: Vec<Row>,
 }
@@ -33,10 +35,11 @@ pub fn run(flags: &cli::Check, global: &Global) -> ExitCode {
     if global.json {
         output::json(&report);
     } else {
-        let Report { machine, failed, rows } = &report;
+        let Report { machine, tf32, failed, rows } = &report;
+        let place = format!("{}, TF32 {}", machine.device, if *tf32 { "on" } else { "off" });
         let verdict = match failed {
-            0 => format!("all {} checks hold on {}\n", rows.len(), machine.device),
-            failed => format!("{failed} of {} checks FAILED on {}\n", rows.len(), machine.device),
+            0 => format!("all {} checks hold on {place}\n", rows.len()),
+            failed => format!("{failed} of {} checks FAILED on {place}\n", rows.len()),
         };
         output::data(&verdict);
     }
@@ -47,6 +50,12 @@ pub fn run(flags: &cli::Check, global: &Global) -> ExitCode {
 fn checked(flags: &cli::Check, global: &Global) -> Result<Report, Refusal> {
     let device = device::named(&flags.device).map_err(refusal)?;
     let types: Vec<DType> = flags.dtype.iter().map(|dtype| dtype.candle()).collect();
+    let tf32 = device::allows_tf32();
+    if tf32 && !device.is_cpu() && types.contains(&DType::F32) {
+        let reason = "what f32 is held to are exact products, which TF32 rounds; check without it (the part wide tells what it \
+                      costs), or only other types with --dtype f16,bf16";
+        return Err(refusal(Error::Setting { name: "--tf32 or AFFEKT_TF32".into(), reason: reason.into() }));
+    }
     let parts = if flags.only.is_empty() { Part::ALL.to_vec() } else { flags.only.clone() };
     let plan = Plan { goldens: &flags.goldens, device: &device, types: &types, parts: &parts };
     if !global.json {
@@ -59,7 +68,7 @@ fn checked(flags: &cli::Check, global: &Global) -> Result<Report, Refusal> {
     };
     let rows = check::run(&plan, &mut tell).map_err(refusal)?;
     let failed = rows.iter().filter(|row| !row.ok).count();
-    Ok(Report { machine: Machine::this(&device, "golden and seeded weights"), failed, rows })
+    Ok(Report { machine: Machine::this(&device, "golden and seeded weights"), tf32, failed, rows })
 }
 
 /// A Markdown table: readable on a terminal, and in the book.

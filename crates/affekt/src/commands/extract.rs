@@ -8,7 +8,6 @@ use affekt_core::Explain;
 use affekt_pipelines::extract::{Outcome, Plan, Settings};
 use affekt_pipelines::isolate;
 use affekt_report::Failure;
-use candle_core::Device;
 use serde_json::json;
 
 use super::batch::record::{Beginning, begun};
@@ -18,9 +17,6 @@ use crate::cli::{self, Global};
 use crate::launch;
 use crate::output;
 use crate::progress::Progress;
-
-/// Bytes of memory that a worker may have that decodes or finds faces on a card.
-const MEMORY_BESIDE_CARD: u64 = 16 << 30;
 
 /// Runs the command: exit 0 where every clip is done or absent, 2 where some have failed, 130 where it was interrupted, 1 where
 /// it could not run, or not to its end, or every clip failed.
@@ -63,7 +59,7 @@ fn prepare(
     let manifest = manifest::read(&flags.dataset, flags.shard, global).map_err(refusal)?;
     let extractor = extractor(flags).map_err(refusal)?;
     let plan = extractor.plan(&manifest, &flags.cache, flags.retry_failed).map_err(refusal)?;
-    let settings = settings(flags, extractor.devices());
+    let settings = settings(flags, &extractor);
     let beginning = Beginning {
         bundle: extractor.bundle(),
         networks: extractor.networks(),
@@ -120,18 +116,15 @@ fn extractor(flags: &cli::Extract) -> Result<Extractor, Error> {
     extractor.with_faces_on(device).map_err(|source| Error::named_by("--faces-device", source))
 }
 
-fn settings(flags: &cli::Extract, devices: &[Device]) -> Settings {
+fn settings(flags: &cli::Extract, extractor: &Extractor) -> Settings {
+    let devices = extractor.devices();
     let limit = Duration::from_secs(flags.time_limit.into());
-    let default = isolate::Settings::default();
-    // The driver of a card takes memory of its own in every process.
-    let faces_on_card = flags.making.detector.faces_device != "cpu";
-    let beside_card = flags.decode.card().is_some() || faces_on_card;
-    let memory = if beside_card { Some(MEMORY_BESIDE_CARD) } else { default.memory };
+    let memory = isolate::memory_of(flags.decode, &extractor.detector());
     Settings {
         isolation: isolate::Settings { workers: flags.making.workers(devices), limit, memory },
         batch: flags.making.batch(),
         decoder: flags.decode,
-        generation: flags.making.generating.budget(),
+        generation: flags.making.generating.allowance(devices),
         commit_every: flags.commit_every as usize,
         max_failures: flags.max_failures,
     }

@@ -195,7 +195,7 @@ impl<'f> Job<'f> {
         started: Instant,
     ) -> Result<(ExitCode, Ending), Refusal> {
         let settings = Settings {
-            generation: self.flags.generating.budget(),
+            generation: self.flags.generating.allowance(self.simulator.devices()),
             commit_every: self.flags.commit_every as usize,
             max_failures: self.flags.max_failures,
         };

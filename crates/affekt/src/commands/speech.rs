@@ -65,7 +65,7 @@ fn settings(flags: &cli::Simulate, devices: &[Device]) -> Settings {
         isolation: isolate::Settings { workers, ..isolate::Settings::default() },
         batch: None,
         decoder: affekt_media::Decoder::Cpu,
-        generation: flags.generating.budget(),
+        generation: flags.generating.allowance(devices),
         commit_every: flags.commit_every as usize,
         max_failures: flags.max_failures,
     }

@@ -45,7 +45,7 @@ impl Card {
     }
 
     /// Has `context`, which is not open yet, decode on the card wherever that takes the film; `false` where the codec is none
-    /// that it takes at all.
+    /// that it is given.
     pub(crate) fn give_to(&self, context: &mut CodecContext) -> Result<bool, Error> {
         // SAFETY: the codec is static; the context is not open yet and exclusively borrowed, and owns the new reference.
         unsafe {
@@ -76,11 +76,24 @@ impl Drop for Card {
 // SAFETY: the reference is owned alone and has no ties to the thread that made it; FFmpeg counts references atomically.
 unsafe impl Send for Card {}
 
-/// Whether `codec` can decode on a card of CUDA that it is given.
+/// Codecs whose standards prescribe every bit of the picture: what a card makes of them, the processor makes, too.
+const PRESCRIBED: [ffi::AVCodecID; 5] = [
+    ffi::AVCodecID::AV_CODEC_ID_H264,
+    ffi::AVCodecID::AV_CODEC_ID_HEVC,
+    ffi::AVCodecID::AV_CODEC_ID_VP8,
+    ffi::AVCodecID::AV_CODEC_ID_VP9,
+    ffi::AVCodecID::AV_CODEC_ID_AV1,
+];
+
+/// Whether `codec` can decode on a card of CUDA that it is given, and gives the processor's picture there.
 ///
 /// # Safety
 /// It is one of FFmpeg's codecs.
 unsafe fn takes(codec: *const ffi::AVCodec) -> bool {
+    // SAFETY: codecs are static.
+    if !PRESCRIBED.contains(unsafe { &(*codec).id }) {
+        return false;
+    }
     let by_device = ffi::AV_CODEC_HW_CONFIG_METHOD_HW_DEVICE_CTX as c_int;
     // SAFETY: the entries are static; behind the last comes null.
     let configs = (0..).map_while(|index| unsafe { ffi::avcodec_get_hw_config(codec, index).as_ref() });

@@ -73,16 +73,35 @@ pub(super) fn reclaim(device: &CudaDevice) -> Result<()> {
 }
 
 pub(super) fn out_of_memory(error: &(dyn StdError + 'static)) -> bool {
-    if let Some(error) = error.downcast_ref::<CudaError>() {
-        return match error {
-            CudaError::Cuda(error) | CudaError::Load { cuda: error, .. } => of_driver(error),
-            CudaError::Cublas(CublasError(status)) => *status == cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED,
-            _ => false,
-        };
+    if let Some(CudaError::Cublas(CublasError(status))) = error.downcast_ref::<CudaError>() {
+        return *status == cublasStatus_t::CUBLAS_STATUS_ALLOC_FAILED;
     }
-    error.downcast_ref::<DriverError>().is_some_and(of_driver)
+    code(error) == Some(sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY)
 }
 
-fn of_driver(DriverError(code): &DriverError) -> bool {
-    *code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY
+/// Errors after which every call of the process on the card fails.
+pub(super) fn is_lost(error: &(dyn StdError + 'static)) -> bool {
+    use sys::CUresult as Code;
+    let lost = [
+        Code::CUDA_ERROR_ILLEGAL_ADDRESS,
+        Code::CUDA_ERROR_LAUNCH_FAILED,
+        Code::CUDA_ERROR_LAUNCH_TIMEOUT,
+        Code::CUDA_ERROR_ILLEGAL_INSTRUCTION,
+        Code::CUDA_ERROR_MISALIGNED_ADDRESS,
+        Code::CUDA_ERROR_ECC_UNCORRECTABLE,
+        Code::CUDA_ERROR_HARDWARE_STACK_ERROR,
+        Code::CUDA_ERROR_CONTEXT_IS_DESTROYED,
+        Code::CUDA_ERROR_DEVICE_UNAVAILABLE,
+    ];
+    code(error).is_some_and(|code| lost.contains(&code))
+}
+
+/// What the driver has said, where the error is its.
+fn code(error: &(dyn StdError + 'static)) -> Option<sys::CUresult> {
+    let of_driver = match error.downcast_ref::<CudaError>() {
+        Some(CudaError::Cuda(error) | CudaError::Load { cuda: error, .. }) => Some(error),
+        Some(_) => None,
+        None => error.downcast_ref::<DriverError>(),
+    };
+    of_driver.map(|DriverError(code)| *code)
 }

@@ -1,17 +1,25 @@
 //! Launches through the CUDA driver.
 
+use std::collections::HashMap;
+use std::sync::{LazyLock, Mutex, PoisonError};
+
 use candle_core::cuda_backend::cudarc::driver::{
-    CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys,
+    CudaFunction, CudaSlice, DevicePtr, DeviceRepr, LaunchConfig, PushKernelArg, sys,
 };
-use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorageSlice, WrapErr};
+use candle_core::cuda_backend::{CudaDType, CudaDevice, CudaStorageSlice, DeviceId, WrapErr};
 use candle_core::{Result, Storage, Tensor, bail};
 
 use super::{Arg, Grid, Kernel};
 
 include!(concat!(env!("OUT_DIR"), "/ptx.rs"));
 
-/// Bytes of shared memory that a block gets without asking for more.
-const SHARED: u32 = 48 << 10;
+/// Bytes of shared memory that a launch may ask for without being allowed more: a block gets 48 KiB, of which some are
+/// those of the kernel's own arrays.
+const SHARED: u32 = 40 << 10;
+
+/// Kernels that have been loaded. Two threads that load one file at once would unload it under a kernel in the queue, and to
+/// ask the driver for a kernel takes longer than to launch it.
+static LOADED: LazyLock<Mutex<HashMap<(DeviceId, String), CudaFunction>>> = LazyLock::new(Mutex::default);
 
 /// Puts a kernel in the queue of the device's stream.
 ///
@@ -25,16 +33,16 @@ pub(super) unsafe fn launch(
     grid: Grid,
     args: &[Arg],
 ) -> Result<()> {
-    let Some((_, ptx)) = PTX.iter().find(|(file, _)| *file == kernel.file) else {
-        bail!("there is no file {}.cu of kernels", kernel.file);
-    };
-    let function = card.get_or_load_custom_func(name, &format!("affekt_{}", kernel.file), ptx)?;
+    let stream = card.cuda_stream();
+    // Another card's context may be this thread's.
+    stream.context().bind_to_thread().w()?;
+    let function = function(kernel, name, card)?;
     if grid.shared > SHARED {
         let most = sys::CUfunction_attribute_enum::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
         function.set_attribute(most, grid.shared as i32).w()?;
     }
     let words = args.iter().map(|arg| Word::of(arg)).collect::<Result<Vec<_>>>()?;
-    let mut builder = function.builder();
+    let mut builder = stream.launch_builder(&function);
     for word in &words {
         match word {
             Word::U32(word) => builder.arg(word),
@@ -48,6 +56,21 @@ pub(super) unsafe fn launch(
     // their memory is given back on it, too: it outlives the kernel.
     unsafe { builder.launch(config) }.w()?;
     Ok(())
+}
+
+fn function(kernel: Kernel, name: &str, card: &CudaDevice) -> Result<CudaFunction> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = (card.id(), name.to_owned());
+    if let Some(function) = loaded.get(&key) {
+        return Ok(function.clone());
+    }
+    let Some((_, ptx)) = PTX.iter().find(|(file, _)| *file == kernel.file) else {
+        bail!("there is no file {}.cu of kernels", kernel.file);
+    };
+    let function = card.get_or_load_custom_func(name, &format!("affekt_{}", kernel.file), ptx)?;
+    let function = function.into_cuda_function();
+    loaded.insert(key, function.clone());
+    Ok(function)
 }
 
 /// An argument as the driver reads it.

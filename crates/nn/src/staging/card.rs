@@ -53,7 +53,13 @@ impl Buffer {
     fn note(&mut self, card: &CudaDevice) -> Result<()> {
         // Whoever waits for it sleeps: decoders have a use for the core.
         let sleeping = sys::CUevent_flags::CU_EVENT_BLOCKING_SYNC;
-        self.copied = Some(card.cuda_stream().record_event(Some(sleeping)).w()?);
+        let stream = card.cuda_stream();
+        let noted = stream.record_event(Some(sleeping));
+        if noted.is_err() {
+            // Nothing else tells when the copy is over; an error is that of the card, which the caller has.
+            let _ = stream.synchronize();
+        }
+        self.copied = Some(noted.w()?);
         Ok(())
     }
 }
@@ -92,8 +98,10 @@ impl Buffers {
         // SAFETY: the copy writes all of it, before anything that is put in the queue behind it reads it.
         let mut slice = unsafe { card.alloc::<T>(count) }?;
         if count > 0 {
-            card.memcpy_htod(&*numbers, &mut slice)?;
+            let copied = card.memcpy_htod(&*numbers, &mut slice);
+            // Whatever came of it: the card may read the buffer.
             buffer.note(card)?;
+            copied?;
         }
         let storage = Storage::Cuda(CudaStorage::wrap_cuda_slice(slice, card.clone()));
         Ok(Tensor::from_storage(storage, shape, BackpropOp::none(), false))
@@ -122,20 +130,27 @@ impl Buffers {
             _ => Buffer::new(card, all * size_of::<f32>())?,
         };
         drop(free);
-        let mut rest = buffer.numbers::<f32>(all)?;
-        for (tensor, count) in tensors.iter().zip(&counts).filter(|(_, count)| **count > 0) {
-            let (to, others) = rest.split_at_mut(*count);
-            rest = others;
-            let (storage, layout) = tensor.storage_and_layout();
-            let Storage::Cuda(storage) = &*storage else { bail!("a tensor that is not on a card") };
-            let start = layout.start_offset();
-            let from = storage.as_cuda_slice::<f32>()?.slice(start..start + count);
-            // The memory of a tensor that is dropped meanwhile is given back in the same queue, behind the copy.
-            card.memcpy_dtoh(&from, &mut Landing(to))?;
-        }
+        let brought = bring(card, tensors, &counts, buffer.numbers::<f32>(all)?);
+        // Whatever came of the last: the card may write what the copies before it bring.
         buffer.note(card)?;
+        brought?;
         Ok(Coming { buffer, counts, pool: Arc::clone(&self.down) })
     }
+}
+
+/// Puts the copies of `tensors`, so many numbers each, into the queue, one behind the other in `rest`.
+fn bring(card: &CudaDevice, tensors: &[Tensor], counts: &[usize], mut rest: &mut [f32]) -> Result<()> {
+    for (tensor, count) in tensors.iter().zip(counts).filter(|(_, count)| **count > 0) {
+        let (to, others) = rest.split_at_mut(*count);
+        rest = others;
+        let (storage, layout) = tensor.storage_and_layout();
+        let Storage::Cuda(storage) = &*storage else { bail!("a tensor that is not on a card") };
+        let start = layout.start_offset();
+        let from = storage.as_cuda_slice::<f32>()?.slice(start..start + count);
+        // The memory of a tensor that is dropped meanwhile is given back in the same queue, behind the copy.
+        card.memcpy_dtoh(&from, &mut Landing(to))?;
+    }
+    Ok(())
 }
 
 /// A piece of a buffer that a copy writes to.

@@ -20,7 +20,7 @@ const STRETCHES: usize = 256;
 /// Frames of a block.
 const FRAMES: usize = 128;
 /// Queries that an attention's kernels keep in shared memory.
-pub(super) const QUERIES: usize = 384;
+pub(super) const QUERIES: usize = 376;
 
 /// What follows on a linear layer.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -27,6 +27,9 @@ const SCRIPTS: [&str; 6] = [
 
 const RUNNER: &str = "tests/gpu/run.sh";
 
+/// The program and the libraries that it names, in the folder.
+const PACKED: [&str; 2] = ["affekt.gz", "libraries.txt"];
+
 /// What a machine has without CUDA.
 const OF_THE_SYSTEM: [&str; 8] = [
     "libc.so",
@@ -62,12 +65,13 @@ impl Options {
 /// Builds, packs, and says how to go on.
 pub fn run(root: &Path, flags: &[&str]) -> Result<()> {
     let Options { out, cudnn } = Options::parse(root, flags)?;
-    let binary = build(root, cudnn)?;
+    // Before the build, which takes long.
     ensure!(
-        !out.exists() || out.join("run.sh").exists() || is_empty(&out),
+        may_replace(&out),
         "{} holds other things than an earlier cuda-check: name another folder with --out",
         out.display()
     );
+    let binary = build(root, cudnn)?;
     // What an earlier one has left must not be taken for this one's.
     let _ = fs::remove_dir_all(&out);
     pack(root, &binary, &out)?;
@@ -113,9 +117,9 @@ fn pack(root: &Path, binary: &Path, out: &Path) -> Result<()> {
     shell::run(Command::new("strip").arg("-s").arg("-o").arg(&stripped).arg(binary))
         .context("`strip` comes with binutils")?;
     let libraries = libraries(&stripped)?;
-    fs::write(out.join("libraries.txt"), libraries.join("\n") + "\n")?;
+    fs::write(out.join(PACKED[1]), libraries.join("\n") + "\n")?;
     // Most of it is text for the driver's compiler.
-    let packed = File::create(out.join("affekt.gz"))?;
+    let packed = File::create(out.join(PACKED[0]))?;
     let mut gzip = Command::new("gzip");
     let status = gzip.args(["-9", "-n", "-c"]).arg(&stripped).stdout(Stdio::from(packed)).status();
     ensure!(status.context("`gzip` is not installed")?.success(), "`gzip` failed");
@@ -176,6 +180,12 @@ fn copy_all(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Whether nothing is lost with what lies at `out`: there is nothing, or what an earlier run has packed, which sources never
+/// have.
+fn may_replace(out: &Path) -> bool {
+    !out.exists() || is_empty(out) || PACKED.iter().all(|name| out.join(name).is_file())
+}
+
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
@@ -207,6 +217,22 @@ mod tests {
             let goldens = root.join("models").join(network).join("tests/golden");
             assert!(size(&goldens).unwrap() > 0, "{network}");
         }
+    }
+
+    #[test]
+    fn only_what_an_earlier_run_has_packed_is_replaced() {
+        let root = shell::root().unwrap();
+        assert!(!may_replace(&root) && !may_replace(&root.join("tests/gpu")), "sources");
+        let folder = std::env::temp_dir().join(format!("cuda-check-{}", std::process::id()));
+        assert!(may_replace(&folder), "there is none");
+        fs::create_dir_all(&folder).unwrap();
+        let empty = may_replace(&folder);
+        let verdicts = ["run.sh", PACKED[0], PACKED[1]].map(|name| {
+            fs::write(folder.join(name), "").unwrap();
+            may_replace(&folder)
+        });
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!((empty, verdicts), (true, [false, false, true]));
     }
 
     #[test]

@@ -12,20 +12,20 @@ const WARM_UP: usize = 2;
 const LONGEST: Duration = Duration::from_secs(20);
 const LEAST: usize = 3;
 
-/// Seconds of each of `runs` runs, until the device has done all of it.
-pub fn timed(
+/// Seconds of each of `runs` runs, until the device has done all of it. What a run gives is dropped within its time.
+pub fn timed<T>(
     device: &Device,
     runs: usize,
-    mut work: impl FnMut() -> Result<(), Error>,
+    mut work: impl FnMut() -> Result<T, Error>,
 ) -> Result<Vec<f64>, Error> {
     for _ in 0..WARM_UP {
-        work()?;
+        drop(work()?);
     }
     device.synchronize()?;
     let (mut seconds, begun) = (Vec::new(), Instant::now());
     while seconds.len() < runs && (seconds.len() < LEAST || begun.elapsed() < LONGEST) {
         let started = Instant::now();
-        work()?;
+        drop(work()?);
         device.synchronize()?;
         seconds.push(started.elapsed().as_secs_f64());
     }

@@ -26,6 +26,20 @@ where
     }
 }
 
+impl Error {
+    /// Whether a card had no memory left for what was asked of it.
+    pub fn is_out_of_memory(&self) -> bool {
+        use super::super::train;
+        match self {
+            Self::Flow(error) => error.is_out_of_memory(),
+            Self::Step(train::Error::Tensor(error))
+            | Self::Step(train::Error::Method(affekt_train::Error::Tensor(error)))
+            | Self::Method(affekt_train::Error::Tensor(error)) => affekt_nn::device::out_of_memory(error),
+            Self::Step(_) | Self::Method(_) => false,
+        }
+    }
+}
+
 impl Explain for Error {
     fn kind(&self) -> ErrorKind {
         match self {

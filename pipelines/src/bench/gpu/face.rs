@@ -5,6 +5,7 @@ use affekt_manet::{Config, Manet, Variant};
 use super::clock::timed;
 use super::limits::{Limit, Work};
 use super::peer::Sample;
+use super::room::{fits, with};
 use super::{Error, Limits, Ours, Plan};
 use crate::seeded::{noise, weights};
 
@@ -18,14 +19,14 @@ pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Li
     let config = Config { width, variant: Variant::Sdumc };
     let mut all = Vec::new();
     for dtype in plan.scale.halves() {
-        let network = Manet::load(weights(dtype, plan.device), &config)?;
-        let faces = noise("images", (batch, 3, side, side), 0.25, dtype, plan.device)?;
-        let seconds = timed(plan.device, plan.runs, || Ok(drop(network.forward(&faces)?)))?;
-        let first = network.forward(&faces.narrow(0, 0, 1)?.contiguous()?)?;
-        let sample = Some(Sample::of(&first)?);
-        let case = format!("{side} x {side}");
-        let ours =
-            Ours { case, batch, dtype: dtype.as_str(), seconds, work: work(width, side, batch), sample };
+        let network = fits(plan.device, || Ok(Manet::load(weights(dtype, plan.device), &config)?))?;
+        let measured = with(&network, plan.device, |network| {
+            let faces = noise("images", (batch, 3, side, side), 0.25, dtype, plan.device)?;
+            let seconds = timed(plan.device, plan.runs, || Ok(network.forward(&faces)?))?;
+            let first = network.forward(&faces.narrow(0, 0, 1)?.contiguous()?)?;
+            Ok((seconds, Some(Sample::of(&first)?)))
+        })?;
+        let ours = Ours::new(format!("{side} x {side}"), batch, dtype, work(width, side, batch), measured);
         let (floor, limit) = limits.floor(&ours.work);
         all.push((ours, floor, limit));
     }

@@ -55,11 +55,11 @@ impl Limits {
             let (a, b) =
                 (Tensor::ones((side, side), dtype, device)?, Tensor::ones((side, side), dtype, device)?);
             let b = b.t()?;
-            let seconds = fastest(&timed(device, 5, || Ok(drop(a.matmul(&b)?)))?);
+            let seconds = fastest(&timed(device, 5, || Ok(a.matmul(&b)?))?);
             Ok(2.0 * (side as f64).powi(3) / seconds / 1e12)
         };
         let x = Tensor::zeros(bytes / 4, DType::F32, device)?;
-        let copy = fastest(&timed(device, 5, || Ok(drop(x.copy()?)))?);
+        let copy = fastest(&timed(device, 5, || Ok(x.copy()?))?);
         drop(x);
         let measured_tflops = product(DType::BF16)?;
         let measured_tb_per_s = 2.0 * bytes as f64 / copy / 1e12;

@@ -86,7 +86,7 @@ impl Peer {
     pub(super) fn ask(&self, stage: Stage, plan: &Plan) -> Result<Theirs, String> {
         let order = json!({
             "stage": stage.name(), "device": crate::device::name(plan.device), "runs": plan.runs,
-            "sample": SAMPLE, "sizes": plan.scale.told(stage),
+            "sample": SAMPLE, "tf32": crate::device::allows_tf32(), "sizes": plan.scale.told(stage),
         });
         let name = self.python.display();
         let mut command = Command::new(&self.python);

@@ -9,8 +9,11 @@ use super::peer::{Sample, Theirs};
 use super::{Limits, Ours, Scale, Stage};
 use crate::bench::Machine;
 
-/// Two programs with the same weights in 16 bits differ by a few hundredths; two networks by more than 1.
-const SAME_NETWORK: f64 = 0.15;
+/// Two programs with the same weights in 16 bits differ by a few hundredths; two networks by more than 1. TF32 has the
+/// mantissa of f16.
+const SAME_IN_HALF: f64 = 0.15;
+/// In f32 only the order of sums differs.
+const SAME_IN_F32: f64 = 1e-3;
 
 /// Everything.
 #[derive(Clone, Debug, Serialize)]
@@ -20,6 +23,8 @@ pub struct Report {
     /// The card, as its driver describes it; `None` for the CPU, where this is no measurement of a GPU.
     #[serde(serialize_with = "described")]
     pub card: Option<Card>,
+    /// Whether products of f32 might round their factors to TF32, in both programs.
+    pub tf32: bool,
     /// How large everything is.
     pub scale: Scale,
     /// Measured runs of each piece of work.
@@ -61,12 +66,14 @@ pub struct Row {
     pub dtype: &'static str,
     /// Clips, faces, texts or steps at once.
     pub batch: usize,
-    /// Median of our runs.
-    pub seconds: f64,
+    /// Median of our runs; `None` where it did not fit on the card.
+    pub seconds: Option<f64>,
+    /// Why there is none.
+    pub failed: Option<String>,
     /// All of them.
     pub runs: Vec<f64>,
     /// Clips, faces, texts or steps a second.
-    pub per_s: f64,
+    pub per_s: Option<f64>,
     /// Of the peer at the same batch.
     pub torch_per_s: Option<f64>,
     /// Of the peer at its best batch, and that batch.
@@ -76,7 +83,7 @@ pub struct Row {
     /// Seconds that no program is below.
     pub floor_s: f64,
     /// The floor over our seconds: 1 is the limit.
-    pub of_floor: f64,
+    pub of_floor: Option<f64>,
     /// What the floor is made of.
     pub limit: Limit,
     /// Why the peer has no number, where it has none.
@@ -90,11 +97,13 @@ pub struct Agreement {
     pub stage: &'static str,
     /// Number type.
     pub dtype: String,
-    /// Root mean square of the difference over that of the peer's output.
-    pub difference: f64,
+    /// Root mean square of the difference over that of the peer's output; `None` where the peer brought none.
+    pub difference: Option<f64>,
+    /// How much it may be.
+    pub at_most: f64,
     /// Of generations: tokens of the first clip that are the same, of so many.
     pub tokens: Option<(usize, usize)>,
-    /// Whether it is one network.
+    /// Whether it is one network: the difference is small, and where there are tokens, one at least is the same.
     pub same: bool,
 }
 
@@ -132,27 +141,31 @@ impl Found<'_> {
         self.rates(dtype).into_iter().max_by(|a, b| a.1.total_cmp(&b.1))
     }
 
-    /// Samples that both have.
-    pub fn agreements(&self) -> Vec<Agreement> {
+    /// Our samples beside those of a peer that answered. One that brings none does not agree. `tf32` says whether f32 was
+    /// rounded.
+    pub fn agreements(&self, tf32: bool) -> Vec<Agreement> {
         let Ok(theirs) = self.theirs else { return Vec::new() };
-        let pairs = self.ours.iter().filter_map(|(ours, ..)| {
+        let agreement = |(ours, ..): &(Ours, f64, Limit)| {
             let sample = ours.sample.as_ref()?;
-            let same = |row: &&super::peer::Row| row.dtype == ours.dtype && row.sample.is_some();
-            let other = theirs.rows.iter().find(same)?.sample.as_ref()?;
-            Some((ours, sample, other))
-        });
-        pairs.map(|(ours, sample, other)| self.agreement(ours.dtype, sample, other)).collect()
+            let mut rows = theirs.rows.iter().filter(|row| row.dtype == ours.dtype);
+            let other = rows.find_map(|row| row.sample.as_ref());
+            Some(self.agreement(ours.dtype, sample, other, tf32))
+        };
+        self.ours.iter().filter_map(agreement).collect()
     }
 
-    fn agreement(&self, dtype: &str, ours: &Sample, theirs: &Sample) -> Agreement {
-        let difference = ours.differs(theirs);
-        let same = ours.tokens.iter().zip(&theirs.tokens).filter(|(a, b)| a == b).count();
+    fn agreement(&self, dtype: &str, ours: &Sample, theirs: Option<&Sample>, tf32: bool) -> Agreement {
+        let at_most = if dtype == "f32" && !tf32 { SAME_IN_F32 } else { SAME_IN_HALF };
+        let difference = theirs.map(|theirs| ours.differs(theirs));
+        let theirs = theirs.map_or(&[][..], |theirs| theirs.tokens.as_slice());
+        let alike = ours.tokens.iter().zip(theirs).filter(|(a, b)| a == b).count();
         Agreement {
             stage: self.stage.name(),
             dtype: dtype.to_owned(),
             difference,
-            tokens: (!ours.tokens.is_empty()).then_some((same, ours.tokens.len())),
-            same: difference <= SAME_NETWORK,
+            at_most,
+            tokens: (!ours.tokens.is_empty()).then_some((alike, ours.tokens.len())),
+            same: difference.is_some_and(|found| found <= at_most) && (ours.tokens.is_empty() || alike > 0),
         }
     }
 }
@@ -160,8 +173,8 @@ impl Found<'_> {
 /// The rows of a stage.
 pub(super) fn rows(found: &Found) -> Vec<Row> {
     let row = |(ours, floor_s, limit): &(Ours, f64, Limit)| {
-        let seconds = median(&ours.seconds);
-        let per_s = ours.batch as f64 / seconds;
+        let seconds = (!ours.seconds.is_empty()).then(|| median(&ours.seconds));
+        let per_s = seconds.map(|seconds| ours.batch as f64 / seconds);
         // A single step is held against the reading of weights alone: the peer's steps are not told apart.
         let alone = ours.case == super::search::STEP;
         let rates = if alone { Vec::new() } else { found.rates(ours.dtype) };
@@ -178,13 +191,14 @@ pub(super) fn rows(found: &Found) -> Vec<Row> {
             dtype: ours.dtype,
             batch: ours.batch,
             seconds,
+            failed: ours.failed.clone(),
             runs: ours.seconds.clone(),
             per_s,
             torch_per_s: rates.iter().find(|(batch, _)| *batch == ours.batch).map(|(_, rate)| *rate),
             torch_best,
-            to_torch: torch_best.map(|(_, rate)| per_s / rate),
+            to_torch: torch_best.and_then(|(_, rate)| Some(per_s? / rate)),
             floor_s: *floor_s,
-            of_floor: floor_s / seconds,
+            of_floor: seconds.map(|seconds| floor_s / seconds),
             limit: *limit,
             missing,
         }
@@ -211,13 +225,13 @@ pub(super) fn goals(found: &Found, scale: Scale) -> Vec<Goal> {
             for dtype in halves {
                 let ratio = largest(|row| row.to_torch, dtype);
                 goals.push(at_least(format!("{name} in {dtype}: rate over PyTorch's best"), torch, ratio));
-                let share = largest(|row| Some(row.of_floor), dtype);
+                let share = largest(|row| row.of_floor, dtype);
                 goals.push(at_least(format!("{name} in {dtype}: share of the floor's rate"), floor, share));
             }
         }
         Stage::Generate => {
             let dtype = scale.words().as_str();
-            let ours = largest(|row| Some(row.per_s), dtype);
+            let ours = largest(|row| row.per_s, dtype);
             let alone = found.rates(dtype).into_iter().find(|(batch, _)| *batch == 1).map(|(_, rate)| rate);
             let best = found.best(dtype).map(|(_, rate)| rate);
             let over = |theirs: Option<f64>| Some(ours? / theirs?);
@@ -228,7 +242,7 @@ pub(super) fn goals(found: &Found, scale: Scale) -> Vec<Goal> {
             ));
             goals.push(at_least("generation: clips a second over generate's best".into(), 2.0, over(best)));
             let step = rows.iter().find(|row| row.case == super::search::STEP);
-            let times = step.map(|row| row.seconds / row.floor_s);
+            let times = step.and_then(|row| Some(row.seconds? / row.floor_s));
             goals.push(at_most(
                 "a step of decoding, 1 clip: times the reading of weights".into(),
                 1.5,
@@ -260,6 +274,7 @@ mod tests {
             batch,
             dtype: "bf16",
             seconds: vec![seconds],
+            failed: None,
             work: Work::default(),
             sample: None,
         };
@@ -292,7 +307,50 @@ mod tests {
         let found = Found { stage: Stage::Manet, ours: &ours, theirs: Err("no Python") };
         let rows = rows(&found);
         assert_eq!((rows[0].to_torch, rows[0].missing.as_deref()), (None, Some("no Python")));
-        assert!(found.agreements().is_empty());
+        assert!(found.agreements(false).is_empty());
         assert!(goals(&found, Scale::Published).iter().any(|goal| goal.met == Some(true)));
+    }
+
+    #[test]
+    fn a_size_that_does_not_fit_has_no_times_and_costs_no_other() {
+        let full = Ours { seconds: Vec::new(), failed: Some("full".into()), ..ours(64, 1.0).0 };
+        let (ours, theirs) = ([ours(1, 0.05), (full, 0.1, Limit::Memory)], [theirs(1, &[0.1])]);
+        let theirs = Theirs { versions: String::new(), rows: theirs.to_vec() };
+        let found = Found { stage: Stage::Wavlm, ours: &ours, theirs: Ok(&theirs) };
+        let rows = rows(&found);
+        assert_eq!((rows[0].to_torch, rows[1].to_torch), (Some(2.0), None));
+        assert_eq!(
+            (rows[1].seconds, rows[1].of_floor, rows[1].failed.as_deref()),
+            (None, None, Some("full"))
+        );
+        assert_eq!(goals(&found, Scale::Published)[0].found, Some(2.0));
+    }
+
+    /// Whether a sample of ours agrees with one of the peer.
+    fn agrees(dtype: &'static str, mine: &Sample, other: Option<&Sample>, tf32: bool) -> bool {
+        let ours = Ours { dtype, sample: Some(mine.clone()), ..ours(1, 0.1).0 };
+        let row = peer::Row { dtype: dtype.into(), sample: other.cloned(), ..theirs(1, &[0.1]) };
+        let theirs = Theirs { versions: String::new(), rows: vec![row] };
+        let ours = [(ours, 0.1, Limit::Memory)];
+        let found = Found { stage: Stage::Generate, ours: &ours, theirs: Ok(&theirs) };
+        let agreements = found.agreements(tf32);
+        assert_eq!(agreements.len(), 1);
+        agreements[0].same
+    }
+
+    #[test]
+    fn a_peer_agrees_as_far_as_its_numbers_reach_and_one_without_a_sample_does_not() {
+        let sample = |number: f32, tokens: &[u32]| Sample { numbers: vec![number], tokens: tokens.to_vec() };
+        let one = sample(1.0, &[]);
+        assert!(agrees("f32", &one, Some(&sample(1.0005, &[])), false));
+        assert!(!agrees("f32", &one, Some(&sample(1.01, &[])), false));
+        assert!(agrees("f32", &one, Some(&sample(1.01, &[])), true), "TF32 was asked for");
+        assert!(agrees("bf16", &one, Some(&sample(1.1, &[])), false));
+        assert!(!agrees("bf16", &one, Some(&sample(1.3, &[])), false));
+        assert!(!agrees("bf16", &one, None, false));
+        let text = sample(1.0, &[3, 4, 5]);
+        assert!(agrees("bf16", &text, Some(&sample(1.0, &[9, 4, 9])), false));
+        assert!(!agrees("bf16", &text, Some(&sample(1.0, &[9, 9, 9])), false));
+        assert!(!agrees("bf16", &text, Some(&one), false));
     }
 }

@@ -83,8 +83,8 @@ impl Scale {
     /// Positions of a prompt, tokens that are generated behind it, clips at once: ours and the peer's.
     pub fn searches(self) -> Searches {
         self.pick(
-            Searches { prompt: 118, tokens: 32, beams: 4, clips: &[1, 16, 64, 128], peer: &[1, 16, 64] },
-            Searches { prompt: 12, tokens: 6, beams: 4, clips: &[1, 3], peer: &[1, 2] },
+            Searches { prompt: 118, tokens: 32, beams: 4, clips: &[1, 16, 64, 128], peer: &[1, 16, 64, 128] },
+            Searches { prompt: 12, tokens: 6, beams: 4, clips: &[1, 3], peer: &[1, 3] },
         )
     }
 

@@ -9,6 +9,7 @@ use candle_core::Tensor;
 use super::clock::{median, timed};
 use super::limits::{Limit, Work};
 use super::peer::Sample;
+use super::room::{fits, with};
 use super::scale::Searches;
 use super::words::{config, parameters};
 use super::{Error, Limits, Ours, Plan};
@@ -21,45 +22,40 @@ const PREFILL: usize = 2048;
 
 pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Limit)>, Error> {
     let (config, dtype, sizes) = (config(plan.scale.language()), plan.scale.words(), plan.scale.searches());
-    let network = Llama::load(weights(dtype, plan.device), &config)?;
-    let search = Search { network: &network, config: &config, sizes, size: dtype.size_in_bytes() };
+    let network = fits(plan.device, || Ok(Llama::load(weights(dtype, plan.device), &config)?))?;
+    let search = Search { config: &config, sizes, size: dtype.size_in_bytes() };
     let Searches { prompt, tokens, beams, clips, .. } = sizes;
     let deviation = (1.0 / config.hidden_size as f64).sqrt();
-    let (mut all, mut alone) = (Vec::new(), None);
+    let prompts =
+        |batch: usize| noise("prompt", (batch, prompt, config.hidden_size), deviation, dtype, plan.device);
+    let mut all = Vec::new();
     for &batch in clips {
-        let prompts = noise("prompt", (batch, prompt, config.hidden_size), deviation, dtype, plan.device)?;
-        let seconds = timed(plan.device, plan.runs, || Ok(drop(search.run(&prompts, tokens)?)))?;
-        let sample = match alone {
-            Some(_) => None,
-            None => Some(sample(&search.run(&prompts, tokens)?)),
-        };
+        let measured = with(&network, plan.device, |network| {
+            let prompts = prompts(batch)?;
+            let seconds = timed(plan.device, plan.runs, || search.run(network, &prompts, tokens))?;
+            let sample = if batch == clips[0] { Some(search.sample(network, &prompts)?) } else { None };
+            Ok((seconds, sample))
+        })?;
         let case = format!("{beams} beams, prompt of {prompt}, {tokens} new tokens");
-        let work = search.work(batch);
-        let floor = search.floor(limits, batch);
-        alone.get_or_insert((prompts, median(&seconds)));
-        all.push((Ours { case, batch, dtype: dtype.as_str(), seconds, work, sample }, floor.0, floor.1));
+        let (floor, limit) = search.floor(limits, batch);
+        all.push((Ours::new(case, batch, dtype, search.work(batch), measured), floor, limit));
     }
-    if let Some((prompts, whole)) = alone {
-        // What the first pass and the end of a search cost is in both.
-        let short =
-            median(&timed(plan.device, plan.runs, || Ok(drop(search.run(&prompts.narrow(0, 0, 1)?, 2)?)))?);
-        let seconds = vec![(whole - short).max(1e-9) / (tokens - 2) as f64];
-        let work = Work { bytes: (search.size * parameters(&config)) as f64, ..Work::default() };
-        let (floor, limit) = limits.floor(&work);
-        let ours = Ours { case: STEP.into(), batch: 1, dtype: dtype.as_str(), seconds, work, sample: None };
-        all.push((ours, floor, limit));
-    }
+    // What the first pass and the end of a search cost is in both: of one clip, whole and cut short.
+    let step = with(&network, plan.device, |network| {
+        let prompts = prompts(1)?;
+        let median = |tokens| {
+            let seconds = timed(plan.device, plan.runs, || search.run(network, &prompts, tokens))?;
+            Ok::<_, Error>(median(&seconds))
+        };
+        Ok((vec![(median(tokens)? - median(2)?).max(1e-9) / (tokens - 2) as f64], None))
+    })?;
+    let work = Work { bytes: (search.size * parameters(&config)) as f64, ..Work::default() };
+    let (floor, limit) = limits.floor(&work);
+    all.push((Ours::new(STEP.into(), 1, dtype, work, step), floor, limit));
     Ok(all)
 }
 
-/// The first clip's tokens, and all scores.
-fn sample(found: &[Generation]) -> Sample {
-    let numbers = found.iter().map(|found| found.score as f32).collect();
-    Sample { numbers, tokens: found.first().map(|found| found.tokens.clone()).unwrap_or_default() }
-}
-
 struct Search<'s> {
-    network: &'s Llama,
     config: &'s Config,
     sizes: Searches,
     /// Bytes of a number.
@@ -67,8 +63,19 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
+    /// The logits behind the first of `prompts`, which tell one network from another by more than the score of a text
+    /// does, and the tokens of its text.
+    fn sample(&self, network: &Llama, prompts: &Tensor) -> Result<Sample, Error> {
+        let first = prompts.narrow(0, 0, 1)?.contiguous()?;
+        let logits = network.forward(&first, None)?.logits; // (1, t, vocab)
+        let behind = logits.narrow(1, self.sizes.prompt - 1, 1)?;
+        let found = self.run(network, &first, self.sizes.tokens)?;
+        let tokens = found.into_iter().next().map(|found| found.tokens).unwrap_or_default();
+        Ok(Sample { tokens, ..Sample::of(&behind)? })
+    }
+
     /// Searches for all `prompts` (b, t, width) at once.
-    fn run(&self, prompts: &Tensor, tokens: usize) -> Result<Vec<Generation>, Error> {
+    fn run(&self, network: &Llama, prompts: &Tensor, tokens: usize) -> Result<Vec<Generation>, Error> {
         let (clips, beams) = (prompts.dim(0)?, self.sizes.beams);
         let settings = Settings {
             beams,
@@ -78,8 +85,8 @@ impl Search<'_> {
             layers: LayerRule::entry(-4),
         };
         let slots = clips * most_slots(self.sizes.prompt, beams, tokens);
-        let budget = Budget { bytes: slots * self.network.cached().slot_bytes(), clips, prefill: PREFILL };
-        let mut engine = Engine::new(self.network, settings, budget)?;
+        let budget = Budget { bytes: slots * network.cached().slot_bytes(), clips, prefill: PREFILL };
+        let mut engine = Engine::new(network, settings, budget)?;
         for clip in 0..clips {
             engine.submit(clip, &prompts.narrow(0, clip, 1)?.contiguous()?, tokens)?;
         }

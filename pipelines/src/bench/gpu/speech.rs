@@ -5,6 +5,7 @@ use affekt_wavlm::{Config, RawConfig, WavLm};
 use super::clock::timed;
 use super::limits::{Limit, Work};
 use super::peer::Sample;
+use super::room::{fits, with};
 use super::{Error, Limits, Ours, Plan};
 use crate::seeded::{noise, weights};
 
@@ -13,18 +14,17 @@ pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Li
     let (config, samples) = (raw.into_config()?, plan.scale.samples());
     let mut all = Vec::new();
     for dtype in plan.scale.halves() {
-        let network = WavLm::load(weights(dtype, plan.device), &config)?;
+        let network = fits(plan.device, || Ok(WavLm::load(weights(dtype, plan.device), &config)?))?;
         for &batch in plan.scale.clips() {
-            let voices = noise("waveform", (batch, samples), 1.0, dtype, plan.device)?;
-            let seconds = timed(plan.device, plan.runs, || Ok(drop(network.forward(&voices, None)?)))?;
             let first = batch == plan.scale.clips()[0];
-            let sample = match network.forward(&voices, None)?.last().filter(|_| first) {
-                Some(last) => Some(Sample::of(last)?),
-                None => None,
-            };
+            let measured = with(&network, plan.device, |network| {
+                let voices = noise("waveform", (batch, samples), 1.0, dtype, plan.device)?;
+                let seconds = timed(plan.device, plan.runs, || Ok(network.forward(&voices, None)?))?;
+                let states = if first { network.forward(&voices, None)? } else { Vec::new() };
+                Ok((seconds, states.last().map(Sample::of).transpose()?))
+            })?;
             let case = format!("{} s, all hidden states", samples / 16_000);
-            let work = work(&config, samples, batch);
-            let ours = Ours { case, batch, dtype: dtype.as_str(), seconds, work, sample };
+            let ours = Ours::new(case, batch, dtype, work(&config, samples, batch), measured);
             let (floor, limit) = limits.floor(&ours.work);
             all.push((ours, floor, limit));
         }

@@ -12,6 +12,7 @@ use super::super::train::{Size, step};
 use super::clock::timed;
 use super::limits::{Limit, Work};
 use super::peer::Sample;
+use super::room::fits;
 use super::{Error, Limits, Ours, Plan};
 use crate::seeded::{noise, weight};
 
@@ -25,19 +26,22 @@ pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Li
         Ok((name.clone(), weight(name, var.shape().clone(), DType::F32, plan.device)?))
     };
     parameters.set(&parameters.all().iter().map(seeded).collect::<Result<_, Error>>()?)?;
-    let batch = batch(size, plan.device)?;
-    // Without dropout, which every program draws by itself.
-    let losses = in_pool(|| method.losses(&batch, Pass { phase: 0, update: 0, key: None }))?;
-    let terms = losses.terms.iter().map(|(_, term)| term).chain([&losses.total]);
-    let terms: Vec<Tensor> =
-        terms.map(|term| term.detach().reshape(1)).collect::<candle_core::Result<_>>()?;
-    let sample = Some(Sample::of(&Tensor::cat(&terms, 0)?)?);
-    drop(losses);
-    let (mut adam, mut at) = (Adam::new(AdamConfig::default()), 0);
-    let seconds = timed(plan.device, plan.runs.max(5), || {
-        at += 1;
-        in_pool(|| step(method.as_mut(), &parameters, &mut adam, &batch, Key::new(1).at(at)))?;
-        Ok(())
+    let measured = fits(plan.device, || {
+        let batch = batch(size, plan.device)?;
+        // Without dropout, which every program draws by itself.
+        let losses = in_pool(|| method.losses(&batch, Pass { phase: 0, update: 0, key: None }))?;
+        let terms = losses.terms.iter().map(|(_, term)| term).chain([&losses.total]);
+        let terms: Vec<Tensor> =
+            terms.map(|term| term.detach().reshape(1)).collect::<candle_core::Result<_>>()?;
+        let sample = Some(Sample::of(&Tensor::cat(&terms, 0)?)?);
+        drop(losses);
+        let (mut adam, mut at) = (Adam::new(AdamConfig::default()), 0);
+        let seconds = timed(plan.device, plan.runs.max(5), || {
+            at += 1;
+            in_pool(|| step(method.as_mut(), &parameters, &mut adam, &batch, Key::new(1).at(at)))?;
+            Ok(())
+        })?;
+        Ok((seconds, sample))
     })?;
     let case = format!("{clips} clips, {audio}/{text}/{video} frames");
     // Parameters, gradients and both moments are read and written; features are read.
@@ -47,7 +51,7 @@ pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Li
         bytes: 4.0 * (features + 7 * parameters.count()) as f64,
         ..Work::default()
     };
-    let ours = Ours { case, batch: 1, dtype: "f32", seconds, work, sample };
+    let ours = Ours::new(case, 1, DType::F32, work, measured);
     let (floor, limit) = limits.floor(&ours.work);
     Ok(vec![(ours, floor, limit)])
 }

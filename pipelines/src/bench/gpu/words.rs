@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::clock::timed;
 use super::limits::{Limit, Work};
 use super::peer::Sample;
+use super::room::{fits, with};
 use super::{Error, Limits, Ours, Plan};
 use crate::seeded::{integers, weights};
 
@@ -25,17 +26,20 @@ pub(super) fn parameters(config: &Config) -> usize {
 pub(super) fn measure(plan: &Plan, limits: &Limits) -> Result<Vec<(Ours, f64, Limit)>, Error> {
     let (config, dtype) = (config(plan.scale.language()), plan.scale.words());
     let (tokens, batches) = plan.scale.texts();
-    let network = Llama::load(weights(dtype, plan.device), &config)?;
+    let network = fits(plan.device, || Ok(Llama::load(weights(dtype, plan.device), &config)?))?;
     let mut all = Vec::new();
     for &batch in batches {
-        let ids = integers("input_ids", batch * tokens, config.vocab_size as u32);
-        let ids = Tensor::from_vec(ids, (batch, tokens), plan.device)?;
-        let forward = || Ok::<_, Error>(network.forward(&network.embed(&ids)?, None)?);
-        let seconds = timed(plan.device, plan.runs, || Ok(drop(forward()?)))?;
-        let sample = if batch == batches[0] { Some(Sample::of(&forward()?.logits)?) } else { None };
+        let measured = with(&network, plan.device, |network| {
+            let ids = integers("input_ids", batch * tokens, config.vocab_size as u32);
+            let ids = Tensor::from_vec(ids, (batch, tokens), plan.device)?;
+            let forward = || Ok::<_, Error>(network.forward(&network.embed(&ids)?, None)?);
+            let seconds = timed(plan.device, plan.runs, forward)?;
+            let sample = if batch == batches[0] { Some(Sample::of(&forward()?.logits)?) } else { None };
+            Ok((seconds, sample))
+        })?;
         let case = format!("{tokens} tokens, all hidden states and logits");
         let work = work(&config, tokens, batch, dtype.size_in_bytes());
-        let ours = Ours { case, batch, dtype: dtype.as_str(), seconds, work, sample };
+        let ours = Ours::new(case, batch, dtype, work, measured);
         let (floor, limit) = limits.floor(&ours.work);
         all.push((ours, floor, limit));
     }

@@ -14,7 +14,7 @@ use super::{Cutting, Material, Means, Measured, Stages, begin};
 use crate::bench::clock::Spent;
 use crate::bench::{Clips, Error};
 use crate::cut::{Cost, Cut, Found, Order, Part, Sign};
-use crate::isolate::{self, Pool, Settings};
+use crate::isolate::{self, Pool, Settings, memory_of};
 
 /// Bytes of crops and sound that are kept for the networks.
 const KEPT: usize = 1 << 30;
@@ -109,7 +109,9 @@ impl Passed {
 /// All recordings by so many workers, which start and end with it.
 fn pass(clips: &Clips, means: &Means<'_>, workers: usize) -> Result<(Passed, Spent), Error> {
     Spent::on(|| {
-        let pool = Pool::start(means.program.clone(), Settings { workers, ..Settings::default() })?;
+        let memory = memory_of(Decoder::Cpu, means.detector);
+        let settings = Settings { workers, memory, ..Settings::default() };
+        let pool = Pool::start(means.program.clone(), settings)?;
         let (next, passed) = (AtomicUsize::new(0), Mutex::new(Passed::default()));
         let work = || {
             while let Some(recording) = clips.recordings.get(next.fetch_add(1, Ordering::Relaxed)) {

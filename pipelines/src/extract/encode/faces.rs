@@ -100,7 +100,11 @@ impl<'p> Encoding<'_, 'p> {
             let device = &encoders.device;
             let faces = faces.map_err(|error| error.explained(device, "the faces of one clip", None));
             let numbers = match faces.transpose() {
-                Some(faces) => Numbers::of(faces, Stage::Video),
+                Some(faces) => match Numbers::of(faces, Stage::Video, self.shared.ledger) {
+                    Some(numbers) => numbers,
+                    // The card is lost, and the run over.
+                    None => return,
+                },
                 None => Numbers::Done(vec![0.0; crops.len() * face.width()]),
             };
             self.watched(watched, numbers);

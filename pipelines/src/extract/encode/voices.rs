@@ -80,7 +80,18 @@ impl<'p> Encoding<'_, 'p> {
         let numbers =
             fetched.and_then(|fetched| self.shared.ledger.stage(Stage::Audio, 0, || fetched.numbers()));
         self.book.taken();
-        let mut numbers = numbers.map(Vec::into_iter);
+        let mut numbers = match numbers.map_err(Error::from) {
+            Ok(numbers) => Ok(numbers.into_iter()),
+            Err(error) => match self.shared.ledger.spare(error) {
+                Some(error) => Err(error),
+                None => return,
+            },
+        };
+        if let Err(error) = &numbers
+            && error.makes_room(&self.encoders.device)
+        {
+            self.halve(&group);
+        }
         for mut spoken in group {
             let count = spoken.wanted().count();
             let own = match &mut numbers {
@@ -93,6 +104,16 @@ impl<'p> Encoding<'_, 'p> {
                 spoken = self.again(spoken);
             }
             self.spoken(spoken, Some(own).filter(|_| !again));
+        }
+    }
+
+    /// Smaller batches from here on than that of `group`, which was more than one clip and did not come back.
+    fn halve(&mut self, group: &[Spoken<'p>]) {
+        let waveforms: Vec<&Waveform> = group.iter().map(|spoken| &spoken.sound).collect();
+        if waveforms.len() > 1 {
+            let size = padded(&waveforms).min(self.samples.most());
+            self.samples.lower((size / 2).max(padded(&waveforms) / waveforms.len()));
+            self.tell_sizes();
         }
     }
 
@@ -111,7 +132,8 @@ impl<'p> Encoding<'_, 'p> {
         error.explained(&self.encoders.device, "the sound of one clip", Some(bytes))
     }
 
-    /// Puts down what came of a voice, whose `numbers` have come already, and hands the clip on.
+    /// Puts down what came of a voice, whose `numbers` have come already, and hands the clip on. It is dropped where the
+    /// card is lost.
     fn spoken(&mut self, spoken: Spoken<'p>, numbers: Option<Result<Vec<Vec<f32>>, String>>) {
         let wanted: Vec<FeatureKind> = spoken.kinds().collect();
         let Spoken { mut draft, sound, voice } = spoken;
@@ -128,14 +150,19 @@ impl<'p> Encoding<'_, 'p> {
                         .into_iter()
                         .for_each(|kind| draft.put(kind, Numbers::failed(Stage::Audio, &reason))),
                     None => {
-                        draft.put(FeatureKind::Audio, Numbers::of(Ok(audio), Stage::Audio));
-                        draft.put(FeatureKind::Speech, Numbers::of(Ok(speech.clone()), Stage::Audio));
+                        let rows = [(FeatureKind::Audio, audio), (FeatureKind::Speech, speech.clone())];
+                        for (kind, rows) in rows {
+                            let numbers = Numbers::of(Ok(rows), Stage::Audio, self.shared.ledger);
+                            let Some(numbers) = numbers else { return };
+                            draft.put(kind, numbers);
+                        }
                     }
                 }
                 let simulates = draft.task.lacks(FeatureKind::Simulated);
                 match simulates.then(|| self.kept(&speech)).transpose() {
                     Ok(kept) => kept.map(|kept| (kept, samples)),
                     Err(error) => {
+                        let Some(error) = self.shared.ledger.spare(error) else { return };
                         draft.put(FeatureKind::Simulated, Numbers::failed(Stage::Simulate, &error));
                         None
                     }
@@ -147,6 +174,7 @@ impl<'p> Encoding<'_, 'p> {
                 None
             }
             Err(error) => {
+                let Some(error) = self.shared.ledger.spare(error) else { return };
                 put_heard(&mut draft, || Numbers::failed(Stage::Audio, &error));
                 None
             }

@@ -6,22 +6,28 @@ use affekt_core::{FeatureKind, Stage, TextSource, Waveform};
 use super::Encoding;
 use crate::Error;
 use crate::batch::known::digest_of_words;
+use crate::batch::ledger::Ledger;
 use crate::batch::{Draft, Numbers};
 use crate::features::text::{self, Text};
 
 impl Encoding<'_, '_> {
-    /// The words that nobody has written down.
-    pub(super) fn recognise(&self, draft: &mut Draft<'_>, sound: &Waveform) {
-        let Some(recogniser) = &self.encoders.recogniser else { return };
+    /// The words that nobody has written down; `false` where the card is lost, and the clip to be dropped.
+    pub(super) fn recognise(&self, draft: &mut Draft<'_>, sound: &Waveform) -> bool {
+        let Some(recogniser) = &self.encoders.recogniser else { return true };
         match recogniser.recognise(sound, self.encoders.recipes.text.language.as_deref()) {
             Ok(recognised) => draft.recognised = Some(recognised),
-            Err(error) => draft.put(FeatureKind::Text, Numbers::failed(Stage::Recognise, &error)),
+            Err(error) => {
+                let Some(error) = self.shared.ledger.spare(error) else { return false };
+                let error = error.explained(&self.encoders.device, "the words of one clip", None);
+                draft.put(FeatureKind::Text, Numbers::failed(Stage::Recognise, &error));
+            }
         }
+        true
     }
 
     /// The words that wait.
     pub(super) fn read(&mut self) {
-        let mut heard = std::mem::take(&mut self.texts);
+        let heard = std::mem::take(&mut self.texts);
         let texts: Vec<Option<String>> = heard.iter().map(|heard| words(&heard.draft)).collect();
         let sound: Vec<&str> = texts.iter().flatten().map(String::as_str).collect();
         let found = match &self.encoders.words {
@@ -33,11 +39,12 @@ impl Encoding<'_, '_> {
         };
         self.tell_sizes();
         let mut found = found.into_iter();
-        for (heard, text) in heard.iter_mut().zip(texts) {
+        for (mut heard, text) in heard.into_iter().zip(texts) {
             let found = text.as_ref().and_then(|_| found.next());
-            put_text(&mut heard.draft, text, found);
+            if put_text(&mut heard.draft, text, found, self.shared.ledger).is_some() {
+                self.read_or_none(heard);
+            }
         }
-        heard.into_iter().for_each(|heard| self.read_or_none(heard));
     }
 }
 
@@ -49,8 +56,14 @@ fn words(draft: &Draft<'_>) -> Option<String> {
     }
 }
 
-/// Puts the words `text` down, and what the language model made of them.
-fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Text, Error>>) {
+/// Puts the words `text` down, and what the language model made of them; `None` where the card is lost, and the clip to be
+/// dropped.
+fn put_text(
+    draft: &mut Draft<'_>,
+    text: Option<String>,
+    found: Option<Result<Text, Error>>,
+    ledger: &Ledger<'_>,
+) -> Option<()> {
     let facts = match &draft.recognised {
         Some(recognised) => Facts {
             text_source: Some(TextSource::Asr),
@@ -70,7 +83,8 @@ fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Te
         } else {
             "the clip has no transcript"
         };
-        return draft.put_with(FeatureKind::Text, facts, Numbers::Absent(reason.into()));
+        draft.put_with(FeatureKind::Text, facts, Numbers::Absent(reason.into()));
+        return Some(());
     };
     let facts = Facts { words: Some(digest_of_words(&text)), transcript: Some(text), ..facts };
     match found {
@@ -80,8 +94,13 @@ fn put_text(draft: &mut Draft<'_>, text: Option<String>, found: Option<Result<Te
             });
             let warnings = facts.warnings.iter().cloned().chain(unread).collect();
             let facts = Facts { tokens: Some(tokens), warnings, ..facts };
-            draft.put_with(FeatureKind::Text, facts, Numbers::of(Ok(feature), Stage::Text));
+            let numbers = Numbers::of(Ok(feature), Stage::Text, ledger)?;
+            draft.put_with(FeatureKind::Text, facts, numbers);
         }
-        Err(error) => draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, &error)),
+        Err(error) => {
+            let error = ledger.spare(error)?;
+            draft.put_with(FeatureKind::Text, facts, Numbers::failed(Stage::Text, &error));
+        }
     }
+    Some(())
 }

@@ -153,7 +153,7 @@ fn command(flags: &cli::BenchExtract, parts: &Parts) -> Program {
     let texts = [
         ("--features", features.join(",")),
         ("--models", making.models.clone()),
-        ("--device", making.device.clone()),
+        ("--device", device::name(&parts.device)),
         ("--faces-device", making.detector.faces_device.clone()),
         ("--store", making.store.name().to_owned()),
         ("--workers", making.workers(std::slice::from_ref(&parts.device)).to_string()),
@@ -163,6 +163,12 @@ fn command(flags: &cli::BenchExtract, parts: &Parts) -> Program {
     }
     if let Some(batch) = parts.batch {
         arguments.extend(["--batch".into(), batch.to_string().into()]);
+    }
+    if let Some(clips) = making.generating.in_flight {
+        arguments.extend(["--in-flight".into(), clips.to_string().into()]);
+    }
+    if let Some(bytes) = making.generating.kv_memory {
+        arguments.extend(["--kv-memory".into(), bytes.to_string().into()]);
     }
     if let Some((weights, _)) = making.detector.yunet() {
         arguments.extend(["--yunet".into(), weights.into()]);

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 
 use candle_core::cuda_backend::cudarc::cublas::{result, sys};
 use candle_core::cuda_backend::{
-    CudaDevice, WrapErr, gemm_reduced_precision_bf16, gemm_reduced_precision_f16, gemm_reduced_precision_f32,
+    CudaDevice, WrapErr, gemm_reduced_precision_f16, gemm_reduced_precision_f32,
 };
 use candle_core::{DType, Error, Result, bail};
 use half::f16;
@@ -34,6 +34,8 @@ pub(super) unsafe fn run(product: Product, card: &CudaDevice, a: Lead, b: Lead, 
         false => sys::cublasOperation_t::CUBLAS_OP_N,
     };
     let batch = |x: Lead| x.of.batch as i64;
+    // Another card's context may be this thread's.
+    card.cuda_stream().context().bind_to_thread().w()?;
     // cuBLAS counts column after column: it sees every matrix of ours turned, and out' = b' a'.
     // SAFETY: the caller's promise. All tensors of a device are used on its one stream, cuBLAS's, too.
     unsafe {
@@ -85,10 +87,8 @@ fn kind(dtype: DType) -> Result<(sys::cudaDataType_t, sys::cublasComputeType_t)>
             let fast = Compute::CUBLAS_COMPUTE_16F;
             (Kind::CUDA_R_16F, either(gemm_reduced_precision_f16(), fast, Compute::CUBLAS_COMPUTE_32F))
         }
-        DType::BF16 => {
-            let fast = Compute::CUBLAS_COMPUTE_32F_FAST_16BF;
-            (Kind::CUDA_R_16BF, either(gemm_reduced_precision_bf16(), fast, Compute::CUBLAS_COMPUTE_32F))
-        }
+        // There is nothing less exact that cuBLAS takes.
+        DType::BF16 => (Kind::CUDA_R_16BF, Compute::CUBLAS_COMPUTE_32F),
         other => bail!("a product of numbers of type {other:?}"),
     })
 }

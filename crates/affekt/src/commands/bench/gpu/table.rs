@@ -30,13 +30,17 @@ pub fn text(report: &Report) -> String {
         missing.extend(told.filter(|told| !missing.contains(told)));
     }
     lines.extend(missing);
+    let full = report.rows.iter().filter_map(|row| Some((row, row.failed.as_ref()?)));
+    lines.extend(full.map(|(row, reason)| {
+        format!("{} in {}, batch {}, was not measured: {reason}", row.stage, row.dtype, row.batch)
+    }));
     if !report.agreements.is_empty() {
         let cells: Vec<Vec<String>> = report.agreements.iter().map(agreement).collect();
         lines.push(
             "Both programs had the same weights and inputs; their outputs differ by (root mean square):\n"
                 .into(),
         );
-        lines.push(table(&["stage", "type", "difference", "tokens alike", "verdict"], &cells));
+        lines.push(table(&["stage", "type", "difference", "at most", "tokens alike", "verdict"], &cells));
     }
     if !report.goals.is_empty() {
         let cells: Vec<Vec<String>> = report.goals.iter().map(goal).collect();
@@ -62,7 +66,11 @@ fn head(report: &Report) -> Vec<String> {
          {measured_tflops:.3} TFLOP/s in bf16, {measured_f32_tflops:.3} in f32 (by which steps of training are held); a \
          large copy {measured_tb_per_s:.3} TB/s"
     ));
-    lines.push(format!("Medians of up to {} runs; {} cores\n", report.runs, report.machine.cores));
+    let rounding = if report.tf32 { "on, in both programs" } else { "off" };
+    lines.push(format!(
+        "Medians of up to {} runs; {} cores; TF32 {rounding}\n",
+        report.runs, report.machine.cores
+    ));
     lines
 }
 
@@ -73,13 +81,13 @@ fn row(row: &Row) -> Vec<String> {
         format!("{}: {}", row.stage, row.case),
         row.dtype.into(),
         row.batch.to_string(),
-        format!("{:.3}", 1e3 * row.seconds),
-        rate(row.per_s),
+        row.seconds.map_or_else(|| "does not fit".to_owned(), |seconds| format!("{:.3}", 1e3 * seconds)),
+        row.per_s.map_or_else(none, rate),
         row.torch_per_s.map_or_else(none, rate),
         row.torch_best.map_or_else(none, |(batch, best)| format!("{} at {batch}", rate(best))),
         row.to_torch.map_or_else(none, |ratio| format!("{ratio:.2}")),
         format!("{:.3}", 1e3 * row.floor_s),
-        format!("{:.2}", row.of_floor),
+        row.of_floor.map_or_else(none, |share| format!("{share:.2}")),
         match row.limit {
             Limit::Arithmetic => "arithmetic".into(),
             Limit::Memory => "memory".into(),
@@ -91,9 +99,14 @@ fn agreement(found: &Agreement) -> Vec<String> {
     vec![
         found.stage.into(),
         found.dtype.clone(),
-        format!("{:.1e}", found.difference),
+        found.difference.map_or_else(|| "-".to_owned(), |difference| format!("{difference:.1e}")),
+        format!("{:.1e}", found.at_most),
         found.tokens.map_or_else(|| "-".to_owned(), |(same, of)| format!("{same} of {of}")),
-        if found.same { "the same network".into() } else { "OTHER NETWORKS".into() },
+        match (found.same, found.difference) {
+            (true, _) => "the same network".into(),
+            (false, Some(_)) => "OTHER NETWORKS".into(),
+            (false, None) => "NO SAMPLE of PyTorch".into(),
+        },
     ]
 }
 
@@ -140,19 +153,22 @@ mod tests {
             case: "8 s".into(),
             dtype: "bf16",
             batch: 8,
-            seconds: 0.0125,
+            seconds: Some(0.0125),
+            failed: None,
             runs: vec![0.0125],
-            per_s: 640.0,
+            per_s: Some(640.0),
             torch_per_s: None,
             torch_best: Some((32, 512.5)),
             to_torch: Some(1.25),
             floor_s: 0.003,
-            of_floor: 0.24,
+            of_floor: Some(0.24),
             limit: Limit::Arithmetic,
             missing: None,
         };
         let cells = super::row(&row);
         assert_eq!(cells[3..8], ["12.500", "640", "-", "512 at 32", "1.25"].map(str::to_owned));
+        let full = Row { seconds: None, per_s: None, of_floor: None, ..row };
+        assert_eq!(super::row(&full)[3..5], ["does not fit", "-"].map(str::to_owned));
         let text = table(&["a", "long"], &[vec!["wide cell".into(), "1".into()]]);
         assert_eq!(text, "| a         | long |\n| --------- | ---- |\n| wide cell | 1    |\n");
     }
