@@ -31,7 +31,7 @@ fn every_clip_gets_every_feature_or_the_reason_why_not() {
     );
     let share = |name: &str| device[name].as_f64().unwrap();
     assert!(share("busy") > 0.0 && share("busy") + share("waited") <= 1.001, "{device}");
-    assert_eq!(device["batches"].as_array().unwrap().len(), 3, "of voices, faces and words");
+    assert_eq!(device["batches"].as_array().unwrap().len(), 4, "of voices, faces, words and texts");
 
     // A row a frame, 25 a second, each with a face; a row of speech every 20 ms.
     let tensors = cache.tensors();
