@@ -131,8 +131,8 @@ impl Conv2d {
         }
     }
 
-    /// A step of two chains side by side, of joined convolutions: the first reads ReLU(before) + chunks[0], the second
-    /// ReLU(before) + chunks[1], each its own half of `before`, (2, b, h, w, c). Both chunks, (b, h, w, c), are parts of
+    /// A step of two chains side by side, of joined convolutions: the first reads ReLU(before) + `chunks[0]`, the second
+    /// ReLU(before) + `chunks[1]`, each its own half of `before`, (2, b, h, w, c). Both chunks, (b, h, w, c), are parts of
     /// the same maps.
     pub fn step(&self, before: Option<Pending>, chunks: [&Tensor; 2]) -> Result<Pending> {
         let Weight::Card(weight) = &self.weight else { bail!("a convolution that none was joined to") };

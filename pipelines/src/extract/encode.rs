@@ -2,7 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`sizes`] | [`Sizes`](sizes::Sizes): how much goes through the networks at once |
+//! | [`sizes`] | `Sizes`: how much goes through the networks at once |
 //! | `late` | what a card was given, and has not given back |
 //! | `faces`, `voices`, `words` | the stages of a clip, one after the other |
 
