@@ -228,7 +228,7 @@ mod tests {
                 let own: [&[u32]; 3] = [&[7], &[1, 2], &[4]];
                 let groups = [Group { shared: &[], own: own.to_vec() }];
                 let plan = cache.plan(&[5, 0, 3], &[7, 2, 4], &groups).unwrap();
-                let frequencies = Tensor::rand(0.1f32, 1.0, (1, head_dim / 2), &Device::Cpu).unwrap();
+                let frequencies = noise(0.5, 0.2, (1, head_dim / 2));
                 let rotation = Rotation::new(&frequencies, plan.positions(), dtype, pairs).unwrap();
                 let rows = noise(0.0, 1.0, (1, 3, joined.width())).to_dtype(dtype).unwrap();
                 let queries = cache.append(1, &rows, joined, &rotation, 0.5, &plan).unwrap();

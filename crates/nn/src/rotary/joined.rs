@@ -153,7 +153,7 @@ mod tests {
         for (dtype, tolerance) in [(DType::F32, 1e-5), (DType::F16, 4e-3), (DType::BF16, 3e-2)] {
             for (head_dim, b, t) in [(24, 2, 5), (32, 1, 1), (6, 3, 2)] {
                 let joined = Joined { head_dim, ..joined };
-                let frequencies = Tensor::rand(0.1f32, 1.0, (1, head_dim / 2), &Device::Cpu).unwrap();
+                let frequencies = noise(0.5, 0.2, (1, head_dim / 2));
                 let positions: Vec<u32> = (0..t as u32).map(|at| at * 7).collect();
                 let positions = Tensor::new(positions, &Device::Cpu).unwrap();
                 let rows = noise(0.0, 1.0, (b, t, joined.width())).to_dtype(dtype).unwrap();
