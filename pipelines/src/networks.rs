@@ -14,7 +14,7 @@ mod language;
 
 use affekt_core::FeatureSpec;
 use affekt_sdumc::Sdumc;
-use affekt_weights::bundle::{Missing, Numbers};
+use affekt_weights::bundle::{Caution, Missing, Numbers};
 use affekt_weights::{Bundle, Checkpoint};
 use candle_core::Device;
 
@@ -127,6 +127,20 @@ impl Networks {
             names.push(DETECTOR);
         }
         names
+    }
+
+    /// What is to be said of every number before anyone trusts it: that the bundle is untrained, or knows only a small world.
+    pub fn caution(&self) -> Option<Caution> {
+        let named = self.lineage.named.is_some();
+        let judges = |name: &&str| *name != RECOGNISER && !(named && *name == FUSION);
+        self.bundle.manifest().caution(self.names().into_iter().filter(judges))
+    }
+
+    /// What is to be said of recognised words, where [`Self::caution`] does not say it of all numbers.
+    pub fn caution_of_words(&self) -> Option<String> {
+        let manifest = self.recogniser.as_ref()?.bundle.manifest();
+        let is_marked = manifest.trained && !manifest.is_trained(RECOGNISER);
+        manifest.caution_of_words(RECOGNISER).filter(|_| is_marked).map(|caution| caution.text)
     }
 
     /// Holds the features that are made here against those that the fusion model was trained on, where it says what those

@@ -16,6 +16,7 @@ use affekt_report::transcription::Segment;
 
 use crate::Error;
 use crate::cut::told;
+use crate::networks::RECOGNISER;
 use crate::predict::recording::Job;
 use crate::recognise::{Recognised, Recogniser};
 use crate::windows::{Cutter, Window};
@@ -145,16 +146,14 @@ impl Listener<'_> {
 
 /// What a user should know before trusting the words, the gravest first.
 fn warnings(listener: &Listener<'_>, summary: &Summary, request: &Request, end: f64) -> Vec<String> {
-    let bundle = listener.recogniser.bundle.manifest();
-    let untrained =
-        (!bundle.trained).then(|| format!("bundle {} is untrained: the words carry no meaning", bundle.name));
+    let caution = listener.recogniser.bundle.manifest().caution_of_words(RECOGNISER);
     let cut_short = told::cut_short(summary.declared, request.span.end, end);
     let none = match (listener.audible, listener.heard.segments.is_empty()) {
         (false, _) => Some("the sound is silent: there are no words in it"),
         (true, true) => Some("no words were recognised"),
         (true, false) => None,
     };
-    let mut warnings: Vec<String> = untrained.into_iter().collect();
+    let mut warnings: Vec<String> = caution.into_iter().map(|caution| caution.text).collect();
     warnings.extend(summary.warnings.iter().chain(&cut_short).map(ToString::to_string));
     warnings.extend(none.map(str::to_owned));
     warnings.extend(listener.heard.warnings());

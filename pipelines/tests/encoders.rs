@@ -158,15 +158,19 @@ fn a_width_that_the_loaded_network_does_not_have_is_no_spec() {
     // A quantised model that is not named as one: its configuration is inside, whatever stands in config.json.
     let (folder, bundle) = partial(&["sdumc"], |manifest| {
         let unnamed = manifest.replace("llama/model.safetensors", "llama/weights.bin");
-        let listed = unnamed.find("sha256 = \"5ddb9423").unwrap();
-        let end = unnamed[listed..].find('\n').unwrap();
-        unnamed.replace(&unnamed[listed..listed + end], "sha256 = \"\"").replace("-4..-1", "-2..-1")
+        let (before, listed) = unnamed.split_once("[files.\"llama/weights.bin\"]\n").unwrap();
+        let (_, after) = listed.split_once('\n').unwrap();
+        format!("{before}[files.\"llama/weights.bin\"]\n{after}").replace("-4..-1", "-2..-1")
     });
     let quantised = tiny().join("../llama/tests/golden/tiny.gguf");
     fs::copy(quantised, folder.path().join("llama/weights.bin")).unwrap();
     let error = load(&bundle, &[Text]).err().unwrap();
-    let Error::Width { kind: Text, found, wanted: 64 } = error else { panic!("{error}") };
-    assert_ne!(found, 64);
+    let Error::Width { kind: Text, found, wanted } = error else { panic!("{error}") };
+    assert_eq!(
+        wanted,
+        Bundle::open(&tiny()).unwrap().config::<affekt_llama::Config>("llama").unwrap().hidden_size
+    );
+    assert_ne!(found, wanted);
     assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::BadModel, true));
 }
 
@@ -192,7 +196,8 @@ fn a_batch_is_its_clips_in_the_given_order() {
             let close = |together: &Tensor, alone: &Tensor| {
                 assert_eq!(together.dims(), [encoder.frames(length), encoder.width()], "{length}");
                 let error = relative_error(together, alone);
-                assert!(error < 1e-6, "{length} samples of {lengths:?}: {error}");
+                // Rounding: whoever is beside a clip decides how long its padding is.
+                assert!(error < 1e-5, "{length} samples of {lengths:?}: {error}");
             };
             close(&together.audio, &alone.audio);
             close(&together.speech, &alone.speech);

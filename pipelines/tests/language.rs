@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use affekt_core::{ErrorKind, Explain};
 use affekt_pipelines::Error;
@@ -10,15 +10,25 @@ use affekt_pipelines::networks::LanguageModel;
 use affekt_pipelines::tokenizer::Mismatch;
 use affekt_weights::Bundle;
 use candle_core::Device;
+use serde_json::Value;
 
-/// Why the tiny bundle's language model is refused with `change` made to its configuration. Its weights are damaged.
-fn refusal(change: (&str, &str)) -> Error {
-    let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tiny");
+fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tiny")
+}
+
+/// The configuration of the tiny bundle's language model.
+fn config() -> Value {
+    serde_json::from_str(&fs::read_to_string(tiny().join("llama/config.json")).unwrap()).unwrap()
+}
+
+/// Why the tiny bundle's language model is refused with a member of its configuration changed. Its weights are damaged.
+fn refusal(member: &str, value: Value) -> Error {
+    let tiny = tiny();
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("llama")).unwrap();
-    let config = fs::read_to_string(tiny.join("llama/config.json")).unwrap();
-    assert!(config.contains(change.0));
-    fs::write(folder.path().join("llama/config.json"), config.replace(change.0, change.1)).unwrap();
+    let mut config = config();
+    config[member] = value;
+    fs::write(folder.path().join("llama/config.json"), config.to_string()).unwrap();
     fs::write(folder.path().join("llama/model.safetensors"), "damaged").unwrap();
     fs::copy(tiny.join("llama/tokenizer.json"), folder.path().join("llama/tokenizer.json")).unwrap();
     let manifest = fs::read_to_string(tiny.join("bundle.toml")).unwrap();
@@ -30,27 +40,29 @@ fn refusal(change: (&str, &str)) -> Error {
 
 #[test]
 fn a_vocabulary_of_another_size_is_refused() {
-    let error = refusal(("\"vocab_size\": 662", "\"vocab_size\": 600"));
+    let size = config()["vocab_size"].as_u64().unwrap();
+    let error = refusal("vocab_size", (size - 62).into());
     assert!(matches!(&error, Error::Mismatch(Mismatch::TooManyTokens { .. })), "{error}");
     let message = error.to_string();
-    let parts = ["llama/tokenizer.json", "llama/config.json", "661", "599"];
+    let (last, wanted) = ((size - 1).to_string(), (size - 63).to_string());
+    let parts = ["llama/tokenizer.json", "llama/config.json", &last, &wanted];
     assert!(parts.iter().all(|part| message.contains(part)), "{message}");
     assert_eq!(error.kind(), ErrorKind::BadModel);
     assert!(error.hint().unwrap().contains("tokenizer"));
-    let error = refusal(("\"vocab_size\": 662", "\"vocab_size\": 32000"));
+    let error = refusal("vocab_size", 32_000.into());
     assert!(matches!(&error, Error::Mismatch(Mismatch::TooFewTokens { .. })), "{error}");
 }
 
 #[test]
 fn another_beginning_or_end_is_refused() {
-    let error = refusal(("\"bos_token_id\": 1", "\"bos_token_id\": 0"));
+    let error = refusal("bos_token_id", 0.into());
     assert!(matches!(&error, Error::Mismatch(Mismatch::Begin { named: 1, configured: 0, .. })), "{error}");
-    let error = refusal(("\"eos_token_id\": 2", "\"eos_token_id\": [2, 300]"));
+    let error = refusal("eos_token_id", vec![2, 300].into());
     assert!(matches!(&error, Error::Mismatch(Mismatch::End { end: 300, .. })), "{error}");
 }
 
 #[test]
 fn only_then_are_weights_read() {
-    let error = refusal(("\"use_cache\": true", "\"use_cache\": false"));
+    let error = refusal("use_cache", false.into());
     assert!(matches!(error, Error::Weights(_)), "{error}");
 }

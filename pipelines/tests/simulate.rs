@@ -22,6 +22,8 @@ struct Kit {
     bundle: Bundle,
     recipes: Recipes,
     encoders: Vec<Encoder>,
+    /// Bytes of cache that a position of the language model takes.
+    slot_bytes: usize,
 }
 
 impl Kit {
@@ -37,7 +39,9 @@ impl Kit {
         let encoders = Encoders::load_all(&bundle, &recipes, &[FeatureKind::Simulated], &devices).unwrap();
         assert!(encoders.iter().all(|encoders| encoders.voice.is_none()), "speech is there already");
         let encoders = encoders.into_iter().map(|encoders| encoders.simulator.unwrap()).collect();
-        Self { bundle, recipes, encoders }
+        let config = bundle.config::<affekt_llama::Config>("llama").unwrap();
+        let slot_bytes = 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * 4;
+        Self { bundle, recipes, encoders, slot_bytes }
     }
 
     /// The speech of a cache.
@@ -126,8 +130,8 @@ fn neighbours_and_budgets_are_nothing_to_a_clip() {
         let count = random.int_in_range(1..=7)?;
         let rows: Vec<usize> = (0..count).map(|_| random.int_in_range(1..=90)).collect::<Result<_, _>>()?;
         let clips = random.int_in_range(1..=8)?;
-        // From little more than one clip needs to plenty.
-        let bytes = random.int_in_range(400_000..=3_000_000)?;
+        // Positions from little more than one clip needs to plenty.
+        let bytes = random.int_in_range(195..=1_465)? * kit.slot_bytes;
         let prefill = random.int_in_range(1..=300)?;
         let cache = kit.cache(&rows);
         let plan = kit.all(&cache);

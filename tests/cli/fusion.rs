@@ -6,27 +6,37 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use affekt_testkit::torchfile::{Layout, published};
-use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 
-use crate::command::{Ended, SAMPLE, affekt, project};
+use crate::bundles::{config, drawn, weights, width};
+use crate::command::{Ended, SAMPLE, affekt};
 
-/// The recipes by which the tiny bundle makes its features.
+/// The recipes by which the drawn bundle makes its features.
 fn specs() -> Vec<Value> {
-    let told = affekt(["doctor", "--json"]).json();
+    let told = affekt(["doctor", "--json", "--models", drawn()]).json();
     let features = told["bundle"]["Ok"]["features"].as_array().unwrap().clone();
     features.iter().map(|feature| feature["spec"].clone()).collect()
 }
 
+/// The settings of the tiny bundle's fusion model.
+pub fn settings() -> Value {
+    let mut settings = config("sdumc");
+    settings.as_object_mut().unwrap().remove("widths");
+    settings
+}
+
 /// A card as `affekt train` writes it, of the tiny bundle's settings.
 pub fn card(specs: &[Value]) -> Value {
+    let mut settings = settings();
+    settings["loss"] = json!({"rnc": 0.25});
+    settings["simulated"] = "features".into();
     json!({
         "affekt": "0.1.0",
         "method": "sdumc",
         "name": "of-a-test",
         "seed": 5,
         "config": {},
-        "settings": {"compat": "paper", "dim": 64, "mia": "on", "loss": {"rnc": 0.25}, "simulated": "features"},
+        "settings": settings,
         "specs": specs,
         "labels": {},
         "chosen": {"phase": "training", "epoch": 3, "rule": "the last epoch", "value": null},
@@ -37,8 +47,7 @@ pub fn card(specs: &[Value]) -> Value {
 
 /// Writes a run with this card and the weights of the tiny bundle.
 pub fn run_of(folder: &Path, card: &Value) -> PathBuf {
-    let weights = project().join("models/tiny/sdumc/model.safetensors");
-    let tensors: HashMap<String, Tensor> = candle_core::safetensors::load(weights, &Device::Cpu).unwrap();
+    let tensors = weights(Path::new(drawn()), "sdumc");
     let notes = json!({"card": card.to_string(), "format": "1"}).to_string();
     let metadata = HashMap::from([("affekt".to_owned(), notes)]);
     fs::create_dir_all(folder).unwrap();
@@ -48,7 +57,9 @@ pub fn run_of(folder: &Path, card: &Value) -> PathBuf {
 }
 
 fn predict(flags: &[&str]) -> Ended {
-    affekt(["predict", SAMPLE, "--json", "--end", "1", "--transcript", "I love it."].iter().chain(flags))
+    let words =
+        ["predict", SAMPLE, "--json", "--end", "1", "--transcript", "I love it.", "--models", drawn()];
+    affekt(words.iter().chain(flags))
 }
 
 fn valence(flags: &[&str]) -> Value {
@@ -118,7 +129,8 @@ fn recognised_words_instead_of_given_ones_are_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     run_of(folder.path(), &card(&specs()));
     let run = folder.path().to_str().unwrap();
-    let ended = affekt(["predict", SAMPLE, "--json", "--end", "3", "--transcript", "auto", "--fusion", run]);
+    let words = ["predict", SAMPLE, "--json", "--end", "3", "--transcript", "auto", "--models", drawn()];
+    let ended = affekt(words.iter().chain(&["--fusion", run]));
     assert_eq!(ended.code, 0, "{}", ended.stdout);
     let json = ended.json();
     assert_eq!(json["text_source"], "asr", "{json}");
@@ -173,10 +185,11 @@ fn what_cannot_judge_is_refused_by_name() {
     let told = refused(&["--fusion", run]);
     assert!(told.contains("of method hrlf") && told.contains("of method sdumc"), "{told}");
     let mut wide = card(&specs());
-    wide["settings"]["widths"] = json!({"audio": 64, "text": 32, "video": 128});
+    wide["settings"]["widths"] = json!({"audio": width("audio"), "text": 32, "video": width("video")});
     run_of(folder.path(), &wide);
     let told = refused(&["--fusion", run]);
-    assert!(told.contains("text features 32 wide") && told.contains("64 wide"), "{told}");
+    let own = format!("{} wide", width("text"));
+    assert!(told.contains("text features 32 wide") && told.contains(&own), "{told}");
     let mut strange = card(&specs());
     strange["settings"]["teacher"] = "on".into();
     run_of(folder.path(), &strange);
@@ -193,7 +206,7 @@ fn what_cannot_judge_is_refused_by_name() {
 fn released_weights_judge_by_the_released_rules_unless_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("best.pt");
-    let weights = project().join("models/tiny/sdumc/model.safetensors");
+    let weights = Path::new(drawn()).join("sdumc/model.safetensors");
     let rename = |name: &str| Some(format!("model.{name}"));
     fs::write(&path, published(&weights, Layout::training(), rename)).unwrap();
     let path = path.to_str().unwrap();

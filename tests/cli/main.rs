@@ -24,3 +24,4 @@ mod simulate;
 mod train;
 mod transcribe;
 mod tree;
+mod world;

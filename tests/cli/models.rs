@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
 
+use crate::bundles::drawn;
 use crate::command::{Ended, project};
+use crate::tree::copy_folder;
 
 /// A place of its own for everything that the command keeps or reads from the environment.
 struct Place {
@@ -48,10 +50,10 @@ impl Place {
         folder.to_str().unwrap().to_owned()
     }
 
-    /// A copy of the tiny bundle's folder.
+    /// A copy of the folder of the tiny bundle with drawn weights.
     fn tiny(&self) -> PathBuf {
         let folder = self.path("tiny");
-        copy_folder(&project().join("models/tiny"), &folder);
+        copy_folder(Path::new(drawn()), &folder);
         folder
     }
 
@@ -68,19 +70,6 @@ impl Place {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let code = output.status.code().expect("a command ends by itself, not by a signal");
         Ended { code, stdout: text(output.stdout), stderr: text(output.stderr) }
-    }
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy_folder(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
     }
 }
 

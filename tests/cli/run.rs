@@ -11,6 +11,7 @@ use affekt_testkit::golden::Golden;
 use affekt_testkit::{assert_close, relative_error};
 use candle_core::{Device, Tensor};
 
+use crate::bundles::{size, width};
 use crate::command::{Ended, affekt, project};
 
 const TOLERANCE: f64 = 1e-4;
@@ -34,6 +35,14 @@ fn run(folder: &Path, network: &str, flags: &[&str], tensors: &[(&str, Tensor)])
 
 fn output(folder: &Path) -> Golden {
     Golden::open(folder.join("output.safetensors"))
+}
+
+/// Features for the fusion model of the tiny bundle: of so many clips, so many rows each.
+fn features(clips: usize, rows: [usize; 3]) -> Named {
+    let tensor = |(at, name): (usize, &'static str)| {
+        (name, affekt_testkit::noise(0.0, 1.0, [clips, rows[at], width(name)].as_slice()))
+    };
+    ["audio", "text", "video"].into_iter().enumerate().map(tensor).collect()
 }
 
 fn config(folder: &Path, golden: &Golden) -> PathBuf {
@@ -72,27 +81,25 @@ fn the_tiny_bundle_runs_from_its_folders() {
     let random = |shape: &[usize]| affekt_testkit::noise(0.0, 1.0, shape);
     let ids = Tensor::new(&[[1i64, 300, 301, 302]], &device).unwrap();
     let mask = Tensor::new(&[[1i64, 1, 1, 1]], &device).unwrap();
+    let layers = |network: &str| format!("hidden_states.{}", size(network, "num_hidden_layers"));
+    let (heard, read) = (size("wavlm", "hidden_size"), size("llama", "hidden_size"));
     let cases: [(&str, Named, &str, &[usize]); 6] = [
-        ("wavlm", vec![("waveform", random(&[2, 3200]))], "hidden_states.6", &[2, 9, 64]),
+        ("wavlm", vec![("waveform", random(&[2, 3200]))], &layers("wavlm"), &[2, 9, heard]),
         (
             "manet",
             vec![("images", Tensor::rand(0f32, 1.0, (2, 3, 224, 224), &device).unwrap())],
             "embedding",
-            &[2, 128],
+            &[2, width("video")],
         ),
-        ("llama", vec![("input_ids", ids.clone()), ("attention_mask", mask)], "hidden_states.4", &[1, 4, 64]),
-        ("slam", vec![("features", random(&[1, 12, 64]))], "projected", &[1, 2, 64]),
-        ("generate", vec![("input_ids", ids)], "scores", &[1]),
         (
-            "sdumc",
-            vec![
-                ("audio", random(&[2, 5, 64])),
-                ("text", random(&[2, 3, 64])),
-                ("video", random(&[2, 4, 128])),
-            ],
-            "valence",
-            &[2],
+            "llama",
+            vec![("input_ids", ids.clone()), ("attention_mask", mask)],
+            &layers("llama"),
+            &[1, 4, read],
         ),
+        ("slam", vec![("features", random(&[1, 12, heard]))], "projected", &[1, 2, read]),
+        ("generate", vec![("input_ids", ids)], "scores", &[1]),
+        ("sdumc", features(2, [5, 3, 4]), "valence", &[2]),
     ];
     for (network, inputs, name, shape) in cases {
         let weights = path(&format!("models/tiny/{}", if network == "generate" { "llama" } else { network }));
@@ -105,9 +112,7 @@ fn the_tiny_bundle_runs_from_its_folders() {
 #[test]
 fn sdumc_flows_and_switches_differ() {
     let folder = tempfile::tempdir().unwrap();
-    let random = |shape: &[usize]| affekt_testkit::noise(0.0, 1.0, shape);
-    let inputs =
-        [("audio", random(&[1, 5, 64])), ("text", random(&[1, 3, 64])), ("video", random(&[1, 4, 128]))];
+    let inputs = features(1, [5, 3, 4]);
     let weights = path("models/tiny/sdumc");
     let valence = |flags: &[&str]| {
         let flags: Vec<&str> = ["--weights", &weights].iter().chain(flags).copied().collect();

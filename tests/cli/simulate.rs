@@ -12,14 +12,26 @@ use std::path::Path;
 use affekt_cache::{Clip, Facts, Status};
 use affekt_core::ClipId;
 
-use crate::batch::{Cache, extract};
+use crate::batch::Cache;
+use crate::bundles::drawn;
 use crate::command::{Ended, affekt};
 use crate::tree::Tree;
+
+/// With the drawn bundle, unless another one is named: every clip then has a text, and takes its time.
+fn by_drawn<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let models: &[&str] = if more.contains(&"--models") { &[] } else { &["--models", drawn()] };
+    [models, more].concat()
+}
 
 /// Simulates text from what `cache` has.
 fn simulate(cache: &Path, more: &[&str]) -> Ended {
     let words = ["simulate", "--cache", cache.to_str().unwrap()];
-    affekt(words.iter().chain(more))
+    affekt(words.iter().chain(&by_drawn(more)))
+}
+
+/// Extracts what the same bundle makes.
+fn extract(tree: &Tree, cache: &Path, more: &[&str]) -> Ended {
+    crate::batch::extract(tree, cache, &by_drawn(more))
 }
 
 /// The same of the clips of `tree`.

@@ -1,6 +1,8 @@
 //! The main job on whole clips: the sample that ships with the project, and real clips where this machine has them.
 #![expect(clippy::unwrap_used, reason = "in a test, a panic is the message")]
 
+mod world;
+
 use std::path::Path;
 
 use affekt_testkit::realdata;

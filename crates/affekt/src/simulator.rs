@@ -75,6 +75,11 @@ impl Simulator {
         needed(&self.recipes, &[FeatureKind::Simulated])
     }
 
+    /// What is to be said of the text before anyone trusts it: that the bundle is untrained, or knows only a small world.
+    pub fn caution(&self) -> Option<String> {
+        self.bundle.manifest().caution(self.networks()).map(|caution| caution.text)
+    }
+
     /// Where networks run.
     pub fn devices(&self) -> &[Device] {
         &self.devices

@@ -46,7 +46,7 @@ pub struct About {
     pub made: String,
     /// How the words were generated: names and values, such as prompt, mode and weights.
     pub recipe: Vec<(String, String)>,
-    /// What takes meaning from all its numbers, such as an untrained bundle.
+    /// What takes meaning from all its numbers, such as a bundle that is untrained or knows only a small world.
     pub warnings: Vec<String>,
 }
 

@@ -23,8 +23,9 @@ pub struct Exhibit {
     pub networks: Vec<Weights>,
     /// One sentence about the bundle, from its definition.
     pub bundle: String,
-    /// Whether training has given its numbers a meaning; where not, the first warning of the prediction says so.
-    pub trained: bool,
+    /// Heading of the prediction's first warning, where that takes meaning from all numbers: an untrained bundle, or one that
+    /// knows only a small world.
+    pub caution: Option<String>,
 }
 
 /// A frame, reduced, and the face chosen in it.

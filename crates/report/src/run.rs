@@ -100,6 +100,8 @@ pub struct Host {
 pub struct Bundle {
     /// Name of the bundle.
     pub name: String,
+    /// What takes meaning from all that was made, such as that it is untrained; `None` where nothing does.
+    pub caution: Option<String>,
     /// Digest of the weights of each network that was used.
     pub files: BTreeMap<String, Digest>,
 }

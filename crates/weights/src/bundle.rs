@@ -5,10 +5,12 @@
 //! | [`manifest`] | `bundle.toml`: files with digest, licence and origin, networks, recipes |
 //! | [`lock`] | `bundle.lock`: digest, size and time of what was pulled or imported |
 //! | `store` | where the files lie: in the program, in a folder |
+//! | `caution` | [`Caution`]: what has to be said of its numbers first |
 //! | [`missing`] | absent files, and how each can be had |
 //! | [`report`] | the state of every file, for `models ls` and `verify` |
 //! | [`change`] | taking files in: pulled ones, imported ones |
 
+mod caution;
 pub mod change;
 pub mod lock;
 pub mod manifest;
@@ -24,6 +26,7 @@ use affekt_core::{Digest, FeatureKind};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
+pub use caution::Caution;
 pub use lock::{Imported, Lock, Locked};
 pub use manifest::{FileFacts, HubFile, Manifest, NetworkFiles, Numbers};
 pub use missing::{Missing, Remedy};

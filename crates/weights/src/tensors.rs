@@ -149,33 +149,42 @@ pub type Noted = (BTreeMap<String, Tensor>, BTreeMap<String, String>);
 
 /// The tensors and texts of a file of [`write_noted`], on the CPU; no texts where another program has written it.
 pub fn read_noted(path: &Path) -> Result<Noted, Error> {
-    let mut notes = header(path)?;
+    let mut notes = header(&path.display().to_string(), open(path)?)?;
     let checkpoint = Checkpoint::open(path)?;
     let names: Vec<String> = checkpoint.shapes().map(|(name, _)| name.to_owned()).collect();
     let tensor = |name: String| Ok((name.clone(), checkpoint.tensor(&name, &Device::Cpu)?));
     let tensors: BTreeMap<String, Tensor> = names.into_iter().map(tensor).collect::<Result<_, Error>>()?;
     if notes.remove(DIGEST).is_some_and(|wanted| digest(&tensors).as_str() != wanted) {
-        return Err(malformed(path, "its numbers are not those that were written".into()));
+        let name = path.display().to_string();
+        return Err(malformed(&name, "its numbers are not those that were written".into()));
     }
     Ok((tensors, notes))
 }
 
 /// The texts of a `.safetensors` file of [`write_noted`], from its header alone; none of another program's.
 pub fn notes(path: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let mut notes = header(path)?;
+    notes_in(&path.display().to_string(), open(path)?)
+}
+
+/// As [`notes`], of what `file` reads; `name` is what messages call it.
+pub fn notes_in(name: &str, file: impl Read) -> Result<BTreeMap<String, String>, Error> {
+    let mut notes = header(name, file)?;
     notes.remove(DIGEST);
     Ok(notes)
 }
 
-fn malformed(path: &Path, reason: String) -> Error {
-    Error::Malformed { file: path.display().to_string(), format: "safetensors", reason }
+fn open(path: &Path) -> Result<File, Error> {
+    File::open(path).map_err(|source| Error::Io { path: path.into(), source })
+}
+
+fn malformed(name: &str, reason: String) -> Error {
+    Error::Malformed { file: name.into(), format: "safetensors", reason }
 }
 
 /// All texts of the header, the digest among them.
-fn header(path: &Path) -> Result<BTreeMap<String, String>, Error> {
-    let unreadable = |source| Error::Io { path: path.into(), source };
-    let damaged = |reason: String| malformed(path, reason);
-    let mut file = File::open(path).map_err(unreadable)?;
+fn header(name: &str, mut file: impl Read) -> Result<BTreeMap<String, String>, Error> {
+    let unreadable = |source| Error::Io { path: name.into(), source };
+    let damaged = |reason: String| malformed(name, reason);
     let mut length = [0; 8];
     file.read_exact(&mut length).map_err(unreadable)?;
     let length = u64::from_le_bytes(length);
@@ -211,6 +220,7 @@ mod tests {
         write_noted(&path, &tensors, &texts).unwrap();
         let (first, (read, notes)) = (std::fs::read(&path).unwrap(), read_noted(&path).unwrap());
         assert_eq!(notes, texts);
+        assert_eq!(notes_in("a", first.as_slice()).unwrap(), texts);
         assert_eq!(read["a"].to_scalar::<u32>().unwrap(), 7);
         assert_eq!(read["b"].dims(), [2, 2]);
         write_noted(&path, &tensors, &texts).unwrap();

@@ -7,24 +7,9 @@ use anyhow::Result;
 
 use crate::{python, shell, tidy};
 
-const TINY: &str = "models/tiny/generate.py";
-
-/// Which generators run.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Every `tests/golden*.py`.
-    Networks,
-    /// These, and the seeded weights of the embedded bundle.
-    NetworksAndTinyBundle,
-}
-
-/// Runs the generators, then tells which files differ from the committed ones.
-pub fn run(root: &Path, scope: Scope) -> Result<()> {
-    let mut scripts: Vec<PathBuf> =
-        tidy::sources(root)?.into_iter().filter(|path| is_generator(path)).collect();
-    if scope == Scope::NetworksAndTinyBundle {
-        scripts.push(TINY.into());
-    }
+/// Runs every `tests/golden*.py`, then tells which files differ from the committed ones.
+pub fn run(root: &Path) -> Result<()> {
+    let scripts: Vec<PathBuf> = tidy::sources(root)?.into_iter().filter(|path| is_generator(path)).collect();
     let python = python::environment(root)?;
     for script in &scripts {
         // One thread, so that sums are taken in one order on every machine.

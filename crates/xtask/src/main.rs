@@ -3,13 +3,14 @@
 //! | module | holds |
 //! |---|---|
 //! | [`setup`] | the system packages that the build needs: found missing, named, installed |
-//! | [`demo`] | the release build and a prediction on the sample clip |
+//! | [`demo`] | the release build, and predictions of the sample clips beside their labels |
 //! | [`suite`] | everything that has to pass before a change is taken |
 //! | [`cuda`] | CUDA without a card at hand |
 //! | [`tidy`] | rules of the tree that no compiler checks |
+//! | [`replica`] | the generated corpus, and the networks of the embedded bundle |
 //! | [`goldens`] | reference tensors made anew by PyTorch |
 //! | [`parity`] | every network at full size beside PyTorch: outputs, time, memory |
-//! | [`python`] | the Python environment of both |
+//! | [`python`] | the Python environment of the last three |
 //! | [`shell`] | commands, echoed and run at the project's root |
 #![allow(
     clippy::print_stdout,
@@ -22,6 +23,7 @@ mod demo;
 mod goldens;
 mod parity;
 mod python;
+mod replica;
 mod setup;
 mod shell;
 mod suite;
@@ -35,11 +37,16 @@ const USAGE: &str = "\
 cargo xtask <command>
 
   setup            install the system packages that are missing (Debian, Ubuntu), or say what to install
-  demo             set up, build for release, and predict the sample clip
+  demo             set up, build for release, predict the sample clips with and without their words, and show that beside
+                   their labels; the page about them is target/demo/report.html
   test             set up, then format, lints, tidy, build, tests, docs and an end-to-end run
   tidy             check crate edges, file sizes, lints, networks and the book
   goldens          make the reference tensors anew with PyTorch, in a Python environment of their own
-  goldens --tiny   ... and the weights of the embedded bundle
+
+  replica ...      a corpus of drawn faces that speak, in the raw layout of CMU-MOSEI: --clips N --seed S --out DIR [--script]
+  tiny NETWORK ... trains wavlm, llama, slam or manet of the embedded bundle, draws its whisper, or puts the `bundle`
+                   together: the script models/tiny/train/NETWORK.py, which takes what follows (--help), in the Python
+                   environment of goldens
 
   check-parity     every network at full size, with drawn weights, against PyTorch: relative errors of all outputs
       --network NAME    only this one: wavlm, manet, llama, slam, generate, engine (many searches at once) or sdumc; may
@@ -91,8 +98,9 @@ fn run(arguments: &[&str]) -> Result<()> {
         ["demo"] => demo::run(&root),
         ["test"] => suite::run(&root),
         ["tidy"] => tidy::run(&root),
-        ["goldens"] => goldens::run(&root, goldens::Scope::Networks),
-        ["goldens", "--tiny"] => goldens::run(&root, goldens::Scope::NetworksAndTinyBundle),
+        ["goldens"] => goldens::run(&root),
+        ["replica", ref flags @ ..] => replica::corpus(&root, flags),
+        ["tiny", ref flags @ ..] => replica::tiny(&root, flags),
         ["check-parity", ref flags @ ..] => parity::check(&root, flags),
         ["bench-parity", ref flags @ ..] => parity::bench(&root, flags),
         ["cuda-check", ref flags @ ..] => cuda::check::run(&root, flags),

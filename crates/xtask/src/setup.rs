@@ -12,7 +12,8 @@ use crate::shell;
 pub enum For {
     /// Building and running `affekt`.
     Build,
-    /// Also its tests, which make clips with the `ffmpeg` program, and compile the kernels for cards as C++.
+    /// Also its tests, which make clips with the `ffmpeg` program, let `espeak-ng` speak, and compile the kernels for cards
+    /// as C++.
     Tests,
 }
 
@@ -29,7 +30,11 @@ const BUILD: [&str; 9] = [
     "pkg-config",
 ];
 
-const TESTS: [&str; 2] = ["ffmpeg", "g++"];
+const TESTS: [&str; 3] = ["ffmpeg", "espeak-ng", "g++"];
+
+/// Programs of them that the tests start, and what for.
+const PROGRAMS: [(&str, &str, &str); 2] =
+    [("ffmpeg", "-version", "make clips"), ("espeak-ng", "--version", "speak")];
 
 /// The same libraries by the names that pkg-config knows.
 const LIBRARIES: [&str; 6] =
@@ -40,6 +45,7 @@ FFmpeg's development files, libclang and pkg-config are needed. Install them, th
   Fedora   sudo dnf install ffmpeg-free ffmpeg-free-devel clang clang-devel pkgconf-pkg-config
   Arch     sudo pacman -S ffmpeg clang pkgconf
   macOS    brew install ffmpeg llvm pkgconf
+The tests want the package espeak-ng of the same name as well.
 Without them `cargo build -p affekt --no-default-features` still builds all that needs no media file.";
 
 /// Makes sure that the packages are there.
@@ -91,8 +97,10 @@ fn elsewhere(purpose: For) -> Result<()> {
     if !shell::succeeds(Command::new("pkg-config").arg("--exists").args(LIBRARIES)) {
         bail!("{ELSEWHERE}");
     }
-    if purpose == For::Tests && !shell::succeeds(Command::new("ffmpeg").arg("-version")) {
-        bail!("the tests make clips with the `ffmpeg` program, which is not on the PATH\n{ELSEWHERE}");
+    for (program, version, does) in PROGRAMS {
+        if purpose == For::Tests && !shell::succeeds(Command::new(program).arg(version)) {
+            bail!("the tests {does} with the `{program}` program, which is not on the PATH\n{ELSEWHERE}");
+        }
     }
     println!("system packages: pkg-config finds all of {}", LIBRARIES.join(" "));
     Ok(())

@@ -46,7 +46,7 @@ pub fn succeeds(command: &mut Command) -> bool {
 }
 
 /// The command as one would type it: program by its file name, changed environment first.
-fn line(command: &Command) -> String {
+pub fn line(command: &Command) -> String {
     let text = |part: &OsStr| {
         let part = part.to_string_lossy();
         if part.contains(char::is_whitespace) { format!("'{part}'") } else { part.into_owned() }

@@ -41,10 +41,14 @@ impl Form {
         let path = if run.is_file() { &run } else { path };
         let weights = Checkpoint::open(path)?;
         let card = if path.is_file() { checkpoint::card(path)? } else { None };
-        Ok(match card {
+        Ok(Self::of(weights, card))
+    }
+
+    fn of(weights: Checkpoint, card: Option<Card>) -> Self {
+        match card {
             Some(card) => Self::Trained(weights, Box::new(card)),
             None => Self::Checkpoint(weights),
-        })
+        }
     }
 }
 
@@ -71,8 +75,10 @@ impl<'b> Source<'b> {
     /// The network with the bundle's own weights, verified.
     pub fn of(bundle: &'b Bundle, network: &'b str, device: &'b Device) -> Result<Self, Error> {
         let weights = match bundle.weights(network)? {
-            // What is part of the program was drawn, not trained.
-            Weights::Embedded { name, bytes } => Form::Checkpoint(Checkpoint::embedded(&name, bytes)?),
+            Weights::Embedded { name, bytes } => {
+                let card = checkpoint::card_in(&name, bytes)?;
+                Form::of(Checkpoint::embedded(&name, bytes)?, card)
+            }
             Weights::File(path) | Weights::Sharded(path) => Form::open(&path)?,
         };
         Ok(Self { bundle, network, weights, device })

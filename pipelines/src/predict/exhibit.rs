@@ -123,7 +123,7 @@ impl Collection {
             features: networks.specs()?,
             networks: weights(networks)?,
             bundle: networks.bundle.manifest().description.clone(),
-            trained: networks.bundle.manifest().trained,
+            caution: networks.caution().map(|caution| caution.title.to_owned()),
         })
     }
 }

@@ -144,13 +144,12 @@ fn warnings(
     words: &WordsOf<'_>,
     tally: &Tally,
 ) -> Result<Vec<String>, Error> {
-    let bundle = networks.bundle.manifest();
-    let untrained = (!bundle.trained)
-        .then(|| format!("bundle {} is untrained: its numbers carry no meaning", bundle.name));
+    let caution = networks.caution().map(|caution| caution.text);
     let read = tally.words.iter().any(|words| words.transcript.is_some());
     let other_words = networks.compare()?.filter(|_| read).map(str::to_owned);
-    let warnings = untrained
+    let warnings = caution
         .into_iter()
+        .chain(networks.caution_of_words().filter(|_| read))
         .chain(networks.lineage.caution())
         .chain(other_words)
         .chain(facts.warnings.iter().cloned())

@@ -152,6 +152,14 @@ pub fn card(path: &Path) -> Result<Option<Card>, Error> {
     notes::unseal(path)
 }
 
+/// The card of weights that are part of the program: the safetensors file in `bytes`, which messages call `name`.
+///
+/// # Errors
+/// As [`card`].
+pub fn card_in(name: &str, bytes: &[u8]) -> Result<Option<Card>, Error> {
+    notes::unseal_in(name, bytes)
+}
+
 /// The checkpoint that `path` means: the one in it where it is the folder of a run, else itself.
 ///
 /// # Errors

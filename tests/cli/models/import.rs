@@ -9,6 +9,7 @@ use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
 use super::{Place, files_below};
+use crate::bundles::{self, drawn, width};
 use crate::command::SAMPLE;
 
 /// The tiny bundle without the weights of some networks, which can only be imported.
@@ -30,8 +31,7 @@ fn partial(place: &Place, without: &[&str]) -> PathBuf {
 
 /// The weights of a tiny network, under names with `prefix`.
 fn weights(network: &str, prefix: &str) -> HashMap<String, Tensor> {
-    let path = crate::command::project().join("models/tiny").join(network).join("model.safetensors");
-    let tensors = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let tensors = bundles::weights(Path::new(drawn()), network);
     tensors.into_iter().map(|(name, tensor)| (format!("{prefix}{name}"), tensor)).collect()
 }
 
@@ -80,10 +80,10 @@ fn a_fusion_model_is_missed_then_imported() {
     let files = place.affekt(["models", "ls", bundle, "--json"]).json();
     assert_eq!(files["complete"], true);
 
-    let embedded = place.affekt(["predict", SAMPLE, "--json", "--end", "1"]).json();
+    let original = place.affekt(["predict", SAMPLE, "--json", "--end", "1", "--models", drawn()]).json();
     let own = predict();
     assert_eq!(own.code, 0, "{}", own.stdout);
-    assert_eq!(own.json()["valence"], embedded["valence"]);
+    assert_eq!(own.json()["valence"], original["valence"]);
 }
 
 #[test]
@@ -119,10 +119,7 @@ fn a_bundle_states_the_numbers_inside_its_networks() {
 
 /// The tiny language model as llama.cpp would write it, in 8 bits.
 fn write_gguf(path: &Path) {
-    let config: Value = serde_json::from_slice(
-        &fs::read(crate::command::project().join("models/tiny/llama/config.json")).unwrap(),
-    )
-    .unwrap();
+    let config = bundles::config("llama");
     let heads = config["num_attention_heads"].as_u64().unwrap() as usize;
     let renames = [
         ("model.embed_tokens.", "token_embd."),
@@ -205,7 +202,7 @@ fn a_quantised_language_model_is_imported_and_used() {
     let quantised = valence();
     assert!(quantised != exact && (quantised - exact).abs() < 0.05, "{quantised} {exact}");
     // Weights of another form stand in for it until it is imported again.
-    let original = crate::command::project().join("models/tiny/llama/model.safetensors");
+    let original = Path::new(drawn()).join("llama/model.safetensors");
     fs::write(
         &path,
         fs::read_to_string(&path)
@@ -335,7 +332,7 @@ fn weights_with(mut tensors: HashMap<String, Tensor>, name: &str) -> HashMap<Str
 
 /// What the tiny bundle makes its features by.
 fn specs(place: &Place) -> Vec<Value> {
-    let told = place.affekt(["doctor", "--json"]).json();
+    let told = place.affekt(["doctor", "--json", "--models", drawn()]).json();
     let features = told["bundle"]["Ok"]["features"].as_array().unwrap().clone();
     features.iter().map(|feature| feature["spec"].clone()).collect()
 }
@@ -355,13 +352,16 @@ fn a_run_is_taken_in_with_its_card() {
     let message = refused(&place, &folder, "sdumc", run.to_str().unwrap())["message"].to_string();
     assert!(message.contains("of method hrlf") && message.contains("checkpoint.safetensors"), "{message}");
     card["method"] = "sdumc".into();
-    card["settings"]["widths"] = serde_json::json!({"audio": 64, "text": 64, "video": 64});
+    card["settings"]["widths"] =
+        serde_json::json!({"audio": width("audio"), "text": width("text"), "video": 7});
     crate::fusion::run_of(&run, &card);
     let message = refused(&place, &folder, "sdumc", run.to_str().unwrap())["message"].to_string();
-    assert!(message.contains("video features 64 wide, and the bundle's are 128 wide"), "{message}");
+    let told = format!("video features 7 wide, and the bundle's are {} wide", width("video"));
+    assert!(message.contains(&told), "{message}");
 
     // Its own settings count, not those of the bundle's configuration.
-    card["settings"] = serde_json::json!({"compat": "paper", "dim": 64, "mia": "off"});
+    card["settings"] = crate::fusion::settings();
+    card["settings"]["mia"] = "off".into();
     let file = crate::fusion::run_of(&run, &card);
     let ended = place.affekt(["models", "import", bundle, "sdumc", run.to_str().unwrap(), "--json"]);
     assert_eq!(ended.code, 0, "{}", ended.stdout);
@@ -369,10 +369,11 @@ fn a_run_is_taken_in_with_its_card() {
     assert!(fs::read(folder.join("sdumc/model.safetensors")).unwrap() == fs::read(&file).unwrap());
     let own = predict();
     assert_eq!(own.code, 0, "{}", own.stdout);
-    let named = place.affekt(["predict", SAMPLE, "--json", "--end", "1", "--fusion", run.to_str().unwrap()]);
+    let with = ["predict", SAMPLE, "--json", "--end", "1", "--models", drawn(), "--fusion"];
+    let named = place.affekt(with.iter().chain(&[run.to_str().unwrap()]));
     assert_eq!(own.json()["valence"], named.json()["valence"]);
-    let embedded = place.affekt(["predict", SAMPLE, "--json", "--end", "1"]).json();
-    assert_ne!(own.json()["valence"], embedded["valence"]);
+    let original = place.affekt(&with[..with.len() - 1]).json();
+    assert_ne!(own.json()["valence"], original["valence"]);
 
     // Features of other recipes are refused, as for a model that is named.
     card["specs"][0]["layers"] = "-2".into();

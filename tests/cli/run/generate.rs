@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::{Named, path, run};
+use crate::bundles::size;
 
 /// Seven prompts of 1 to 19 positions, padded left with what must not count.
 fn ragged() -> Named {
@@ -13,9 +14,10 @@ fn ragged() -> Named {
     let mask: Vec<Vec<i64>> =
         lengths.iter().map(|&length| (0..19).map(|at| i64::from(at >= 19 - length)).collect()).collect();
     let mask = Tensor::new(mask, &Device::Cpu).unwrap();
-    let there = mask.unsqueeze(2).unwrap().broadcast_as((7, 19, 64)).unwrap();
-    let padding = Tensor::full(f32::NAN, (7, 19, 64), &Device::Cpu).unwrap();
-    let embeds = there.ne(0_i64).unwrap().where_cond(&affekt_testkit::noise(0.0, 1.0, (7, 19, 64)), &padding);
+    let shape = (7, 19, size("llama", "hidden_size"));
+    let there = mask.unsqueeze(2).unwrap().broadcast_as(shape).unwrap();
+    let padding = Tensor::full(f32::NAN, shape, &Device::Cpu).unwrap();
+    let embeds = there.ne(0_i64).unwrap().where_cond(&affekt_testkit::noise(0.0, 1.0, shape), &padding);
     vec![("inputs_embeds", embeds.unwrap()), ("attention_mask", mask)]
 }
 

@@ -5,7 +5,8 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::{Named, path, run};
+use super::{Named, features, path, run};
+use crate::bundles::size;
 
 fn noise(shape: &[usize]) -> Tensor {
     affekt_testkit::noise(0.0, 1.0, shape)
@@ -47,6 +48,9 @@ fn tensors_of_the_wrong_shape_type_or_name() {
     let folder = tempfile::tempdir().unwrap();
     let images = |shape: &[usize]| vec![("images", noise(shape))];
     let mask = |mask: Tensor| vec![("input_ids", ids(&[1, 300])), ("attention_mask", mask)];
+    let vocabulary = size("llama", "vocab_size") as i64;
+    let (beyond, heard) = (vocabulary.to_string(), format!("width {}", size("slam", "encoder_dim")));
+    let read = format!("width {}", size("llama", "hidden_size"));
     let cases: Vec<(&str, Named, &str)> = vec![
         ("wavlm", vec![("wave", noise(&[1, 3200]))], "waveform"),
         ("wavlm", vec![("waveform", noise(&[3200]))], "2 dimensions"),
@@ -60,15 +64,15 @@ fn tensors_of_the_wrong_shape_type_or_name() {
         ("manet", images(&[1, 224, 224, 3]), "[1, 224, 224, 3]"),
         ("manet", images(&[1, 3, 100, 100]), "multiple of 32"),
         ("manet", images(&[0, 3, 224, 224]), "none of them 0"),
-        ("llama", vec![("input_ids", ids(&[1, 662]))], "662"),
+        ("llama", vec![("input_ids", ids(&[1, vocabulary]))], &beyond),
         ("llama", vec![("input_ids", ids(&[-1]))], "-1"),
         ("llama", vec![("input_ids", noise(&[1, 3]))], "of integers"),
         ("llama", mask(ids(&[1, 1, 1])), "[1, 2]"),
         ("llama", mask(ids(&[1, 2])), "zeros and ones"),
-        ("slam", vec![("features", noise(&[1, 12, 63]))], "width 64"),
-        ("slam", vec![("features", noise(&[12, 64]))], "3 dimensions"),
+        ("slam", vec![("features", noise(&[1, 12, 63]))], &heard),
+        ("slam", vec![("features", noise(&[12, size("slam", "encoder_dim")]))], "3 dimensions"),
         ("generate", vec![("x", noise(&[1]))], "input_ids"),
-        ("generate", vec![("inputs_embeds", noise(&[1, 6, 63]))], "width 64"),
+        ("generate", vec![("inputs_embeds", noise(&[1, 6, 63]))], &read),
         ("generate", mask(ids(&[1, 0])), "padding at the left"),
         ("generate", mask(ids(&[0, 0])), "at least one position"),
     ];
@@ -81,12 +85,7 @@ fn tensors_of_the_wrong_shape_type_or_name() {
 fn lengths_that_fit_no_batch() {
     let folder = tempfile::tempdir().unwrap();
     let features = |name: &'static str, lengths: Tensor| -> Named {
-        vec![
-            ("audio", noise(&[2, 5, 64])),
-            ("text", noise(&[2, 3, 64])),
-            ("video", noise(&[2, 4, 128])),
-            (name, lengths),
-        ]
+        [features(2, [5, 3, 4]), vec![(name, lengths)]].concat()
     };
     let clips = |lengths: Tensor| -> Named { vec![("waveform", noise(&[2, 3200])), ("lengths", lengths)] };
     let float = Tensor::new(&[2f32, 1.0], &Device::Cpu).unwrap();
@@ -107,8 +106,7 @@ fn lengths_that_fit_no_batch() {
 #[test]
 fn modalities_that_fit_neither_the_network_nor_each_other() {
     let folder = tempfile::tempdir().unwrap();
-    let good: Named =
-        vec![("audio", noise(&[2, 5, 64])), ("text", noise(&[2, 3, 64])), ("video", noise(&[2, 4, 128]))];
+    let good = features(2, [5, 3, 4]);
     for at in 0..3 {
         let with = |tensor: Tensor| -> Named {
             let mut tensors = good.clone();
@@ -132,17 +130,16 @@ fn modalities_that_fit_neither_the_network_nor_each_other() {
 #[test]
 fn a_nan_in_the_input_is_the_inputs_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let others = [("audio", [2, 5, 64]), ("text", [2, 3, 64]), ("video", [2, 4, 128])];
     let features = |bad: &str| -> Named {
-        let tensor = |(name, shape): &(&'static str, [usize; 3])| {
-            (*name, if *name == bad { spoilt(shape) } else { noise(shape) })
+        let spoil = |(name, tensor): (&'static str, Tensor)| {
+            (name, if name == bad { spoilt(tensor.dims()) } else { tensor })
         };
-        others.iter().map(tensor).collect()
+        features(2, [5, 3, 4]).into_iter().map(spoil).collect()
     };
     let cases: Vec<(&str, Named, &str)> = vec![
         ("wavlm", vec![("waveform", spoilt(&[1, 3200]))], "the input waveform"),
         ("manet", vec![("images", spoilt(&[1, 3, 224, 224]))], "the input images"),
-        ("slam", vec![("features", spoilt(&[1, 12, 64]))], "the input features"),
+        ("slam", vec![("features", spoilt(&[1, 12, size("slam", "encoder_dim")]))], "the input features"),
         ("sdumc", features("audio"), "the input audio"),
         ("sdumc", features("text"), "the input text"),
         ("sdumc", features("video"), "the input video"),
@@ -158,14 +155,16 @@ fn configurations_that_cannot_be_or_contradict_the_weights() {
     let folder = tempfile::tempdir().unwrap();
     let wavlm: Named = vec![("waveform", noise(&[1, 3200]))];
     let manet: Named = vec![("images", noise(&[1, 3, 64, 64]))];
-    let sdumc: Named =
-        vec![("audio", noise(&[1, 5, 64])), ("text", noise(&[1, 3, 64])), ("video", noise(&[1, 4, 128]))];
+    let sdumc = features(1, [5, 3, 4]);
     let published = std::fs::read_to_string(path("models/tiny/wavlm/config.json")).unwrap();
     let changed = |name: &str, value: Value| {
         let mut config: Value = serde_json::from_str(&published).unwrap();
         config[name] = value;
         config.to_string()
     };
+    let layers = size("wavlm", "num_hidden_layers");
+    let attention = |layer: usize| format!("encoder.layers.{layer}.attention");
+    let (above, last) = (attention(layers), attention(layers - 1));
     let cases: Vec<(&str, &Named, String, &str, &str)> = vec![
         ("wavlm", &wavlm, "{".into(), "bad_model", "config.json"),
         ("wavlm", &wavlm, changed("hidden_size", "wide".into()), "bad_model", "config.json"),
@@ -176,9 +175,9 @@ fn configurations_that_cannot_be_or_contradict_the_weights() {
             "bad_model",
             "encoder.layers.0.attention.q_proj.weight",
         ),
-        ("wavlm", &wavlm, changed("num_hidden_layers", 7.into()), "bad_model", "encoder.layers.6.attention"),
-        ("wavlm", &wavlm, changed("num_hidden_layers", 5.into()), "bad_model", "encoder.layers.5.attention"),
-        ("wavlm", &wavlm, changed("num_attention_heads", 3.into()), "bad_model", "num_attention_heads"),
+        ("wavlm", &wavlm, changed("num_hidden_layers", (layers + 1).into()), "bad_model", &above),
+        ("wavlm", &wavlm, changed("num_hidden_layers", (layers - 1).into()), "bad_model", &last),
+        ("wavlm", &wavlm, changed("num_attention_heads", 5.into()), "bad_model", "num_attention_heads"),
         ("manet", &manet, r#"{"width": 16}"#.into(), "bad_model", "conv1.weight"),
         ("manet", &manet, r#"{"wdth": 8}"#.into(), "bad_model", "wdth"),
         ("manet", &manet, r#"{"width": 0}"#.into(), "bad_config", "not 0"),
@@ -214,11 +213,10 @@ fn configurations_that_cannot_be_or_contradict_the_weights() {
 #[test]
 fn words_that_name_no_setting() {
     let folder = tempfile::tempdir().unwrap();
-    let prompt: Named = vec![("inputs_embeds", noise(&[1, 6, 64]))];
+    let prompt: Named = vec![("inputs_embeds", noise(&[1, 6, size("llama", "hidden_size")]))];
     let waveform: Named = vec![("waveform", noise(&[1, 3200]))];
     let images: Named = vec![("images", noise(&[1, 3, 64, 64]))];
-    let features: Named =
-        vec![("audio", noise(&[1, 5, 64])), ("text", noise(&[1, 3, 64])), ("video", noise(&[1, 4, 128]))];
+    let features = features(1, [5, 3, 4]);
     let cases: Vec<(&str, &Named, [&str; 2], &str)> = vec![
         ("wavlm", &waveform, ["--normalize", "loud"], "loud"),
         ("wavlm", &waveform, ["--beams", "4"], "--beams"),

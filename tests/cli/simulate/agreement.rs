@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{simulate, simulate_of, spoken};
-use crate::batch::{Cache, extract, small_tree};
+use super::{extract, simulate, simulate_of, spoken};
+use crate::batch::{Cache, small_tree};
 
 const BRIEFLY: [&str; 2] = ["--max-new-tokens", "12"];
 

@@ -7,7 +7,7 @@ use std::process::Child;
 
 use affekt_cache::Clip;
 
-use super::{simulate, simulate_of, spoken};
+use super::{by_drawn, simulate, simulate_of, spoken};
 use crate::batch::{Cache, end, signal, small_tree, spawn, until_committed};
 use crate::guarded;
 
@@ -17,7 +17,7 @@ const SLOWLY: [&str; 5] = ["--json", "--in-flight", "1", "--commit-every", "1"];
 fn start(cache: &Cache, more: &[&str]) -> Child {
     let path = cache.path();
     let mut command = guarded::affekt();
-    command.args(["simulate", "--cache", path.to_str().unwrap()]).args(more);
+    command.args(["simulate", "--cache", path.to_str().unwrap()]).args(by_drawn(more));
     spawn(&mut command)
 }
 

@@ -5,8 +5,9 @@ use std::fs;
 use affekt_cache::Status;
 use affekt_testkit::clips::Clip;
 
-use super::{plant, reason, simulate, simulate_of, spoken};
-use crate::batch::{Cache, end, extract, small_tree};
+use super::{extract, plant, reason, simulate, simulate_of, spoken};
+use crate::batch::{Cache, end, small_tree};
+use crate::bundles::{positions, slot_bytes};
 use crate::command::Ended;
 use crate::tree::Tree;
 
@@ -119,12 +120,13 @@ fn a_run_in_which_too_many_fail_stops() {
 fn a_clip_that_does_not_fit_the_memory_says_what_helps() {
     let cache = spoken(&small_tree());
     plant(&cache, "long", 3_000);
-    let ended = briefly(&cache, &["--kv-memory", "500kB"]);
+    let memory = (244 * slot_bytes()).to_string();
+    let ended = briefly(&cache, &["--kv-memory", &memory]);
     let told = end(&ended);
     assert_eq!((ended.code, &told["clips"]["failed"]), (2, &1.into()), "{told}");
     let row = cache.row("simulated", "long");
     assert!(
-        reason(&row).contains("500000 bytes") && reason(&row).contains("--kv-memory"),
+        reason(&row).contains(&format!("{memory} bytes")) && reason(&row).contains("--kv-memory"),
         "{}",
         reason(&row)
     );
@@ -137,7 +139,8 @@ fn a_clip_that_does_not_fit_the_memory_says_what_helps() {
 fn an_extraction_goes_on_from_cached_speech() {
     let (tree, cache) = (small_tree(), Cache::new());
     let flags = ["--json", "--features", "simulated"];
-    let ended = extract(&tree, &cache.path(), &[&flags[..], &["--kv-memory", "100kB"]].concat());
+    let memory = (48 * slot_bytes()).to_string();
+    let ended = extract(&tree, &cache.path(), &[&flags[..], &["--kv-memory", &memory]].concat());
     let told = end(&ended);
     assert_eq!((ended.code, &told["counts"]["speech"]["done"]), (1, &12.into()), "{told}");
     assert!(told["failures"][0]["reason"].as_str().unwrap().contains("--kv-memory"), "{told}");
@@ -152,18 +155,18 @@ fn an_extraction_goes_on_from_cached_speech() {
     assert_eq!(cached.rows("simulated"), cache.rows("simulated"));
 }
 
-/// The language model of the bundle `tiny` has 2,048 positions: 205 s of speech, the prompt not counted.
+/// A position of the language model takes 5 rows of speech, the prompt not counted.
 #[test]
 fn a_voice_longer_than_the_context_is_a_row_whatever_runs_beside_it() {
     let cache = spoken(&small_tree());
-    plant(&cache, "endless", 12_000);
+    plant(&cache, "endless", 6 * positions());
     for in_flight in ["1", "16"] {
         let cache = cache.copy();
         let ended = briefly(&cache, &["--in-flight", in_flight]);
         let told = end(&ended);
         assert_eq!((ended.code, &told["clips"]["failed"]), (2, &1.into()), "{told}");
         let row = cache.row("simulated", "endless");
-        assert!(reason(&row).contains("2048"), "{}", reason(&row));
+        assert!(reason(&row).contains(&positions().to_string()), "{}", reason(&row));
     }
 }
 

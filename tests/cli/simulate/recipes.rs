@@ -6,6 +6,7 @@ use affekt_cache::{Clip, Status};
 
 use super::{simulate, spoken};
 use crate::batch::{end, small_tree};
+use crate::bundles::slot_bytes;
 
 /// Short texts are texts enough.
 const BRIEFLY: [&str; 2] = ["--max-new-tokens", "18"];
@@ -24,7 +25,7 @@ fn every_recipe_has_a_folder_of_its_own() {
     let recipes: [&[&str]; 7] = [
         &[],
         &["--mode", "beam0"],
-        &["--layers=-4..-1"],
+        &["--layers=-3"],
         &["--beams", "1"],
         &["--prompt", "slam"],
         &["--prompt", &own],
@@ -60,13 +61,14 @@ fn every_recipe_has_a_folder_of_its_own() {
 #[test]
 fn neither_neighbours_nor_memory_change_a_text() {
     let cache = spoken(&small_tree());
+    let memory = (440 * slot_bytes()).to_string();
     let mut found = Vec::new();
     for (flags, held_back) in [
         (&["--in-flight", "1"][..], false),
         (&["--in-flight", "3"], false),
         (&["--in-flight", "16"], false),
         // What one clip may need, and some more.
-        (&["--kv-memory", "900kB"], true),
+        (&["--kv-memory", &memory], true),
     ] {
         let copy = cache.copy();
         let ended = simulate(&copy.path(), &[&["--json", "--max-new-tokens", "60"], flags].concat());

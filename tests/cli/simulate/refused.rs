@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::{simulate, simulate_of, spoken};
-use crate::batch::{Cache, extract};
-use crate::bundles::with_a_foreign_tokenizer;
+use super::{extract, simulate, simulate_of, spoken};
+use crate::batch::Cache;
+use crate::bundles::{positions, size, with_a_foreign_tokenizer};
 use crate::command::affekt;
 use crate::tree::Tree;
 
@@ -51,6 +51,7 @@ fn recipes_that_cannot_be_followed() {
     let endless = file("endless.txt", "word ".repeat(14_000).as_bytes());
     let absent = format!("@{}/absent.txt", folder.path().display());
     let inside = format!("@{}", folder.path().display());
+    let states = format!("{} hidden states", size("llama", "num_hidden_layers") + 1);
     for (flags, parts) in [
         (["--prompt", &empty], &["empty.txt has no text", "hint"][..]),
         (["--prompt", &blank], &["blank.txt has no text"]),
@@ -60,7 +61,7 @@ fn recipes_that_cannot_be_followed() {
         (["--prompt", &inside], &["cannot read the prompt"]),
         (["--prompt", "own"], &["\"own\"", "sdumc, slam or @FILE"]),
         (["--prompt", ""], &["sdumc, slam or @FILE"]),
-        (["--layers", "-99"], &["`-99`", "5 hidden states"]),
+        (["--layers", "-99"], &["`-99`", &states]),
         (["--layers", "-4..-9"], &["-9"]),
         (["--layers", "last"], &["--layers", "layer rule"]),
         (["--mode", "worst"], &["--mode", "beam0"]),
@@ -92,10 +93,11 @@ fn recipes_that_cannot_be_followed() {
 fn a_prompt_longer_than_the_context_is_one_clear_error() {
     let (_tree, cache) = one_clip();
     let prompt = cache.path().join("prompt.txt");
-    fs::write(&prompt, "word ".repeat(3_000)).unwrap();
+    let positions = positions();
+    fs::write(&prompt, "word ".repeat(positions + positions / 2)).unwrap();
     let ended = simulate(&cache.path(), &["--quiet", "--prompt", &format!("@{}", prompt.display())]);
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{}", ended.stderr);
-    for part in ["prompt", "2048", "hint"] {
+    for part in ["prompt", &positions.to_string(), "hint"] {
         assert!(ended.stderr.contains(part), "{part} is not in {}", ended.stderr);
     }
     assert_eq!(ended.stderr.matches("error: ").count(), 1, "{}", ended.stderr);

@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{simulate, simulate_of, spoken};
-use crate::batch::{Cache, end, extract, small_tree};
+use super::{extract, simulate, simulate_of, spoken};
+use crate::batch::{Cache, end, small_tree};
 
 #[test]
 fn text_from_cached_speech_is_that_of_an_extraction() {

@@ -69,6 +69,10 @@ struct BundleReport {
     name: String,
     description: String,
     trained: bool,
+    /// What little world a trained bundle knows, where it knows no more.
+    world: Option<String>,
+    /// The networks that are untrained in a trained bundle.
+    untrained: Vec<String>,
     /// Files that were read and have their listed digest.
     verified_files: usize,
     features: Vec<FeatureReport>,
@@ -116,8 +120,10 @@ fn check_bundle(name: &str) -> Result<BundleReport, Error> {
     let networks = Networks::load(&bundle, &candle_core::Device::Cpu)?;
     let specs = networks.specs()?;
     let features = specs.into_iter().map(|spec| FeatureReport { folder: spec.folder(), spec }).collect();
-    let affekt_weights::bundle::Manifest { name, description, trained, .. } = bundle.manifest().clone();
-    Ok(BundleReport { name, description, trained, verified_files, features })
+    let manifest = bundle.manifest();
+    let untrained = manifest.untrained().into_iter().map(str::to_owned).collect();
+    let affekt_weights::bundle::Manifest { name, description, trained, world, .. } = manifest.clone();
+    Ok(BundleReport { name, description, trained, world, untrained, verified_files, features })
 }
 
 /// How many files are there, each of them right.
@@ -231,10 +237,15 @@ fn text(report: &Report, hint: Option<&str>) -> String {
     match &report.bundle {
         Ok(bundle) => {
             let trained = if bundle.trained { "" } else { " (untrained: its numbers carry no meaning)" };
+            let world =
+                bundle.world.iter().map(|world| format!("            knows only its small world: {world}"));
+            let networks = bundle.untrained.join(", ");
+            let untrained = (!networks.is_empty()).then(|| format!("            untrained: {networks}"));
             lines.push(format!(
                 "  bundle    {}{trained}, {} files verified",
                 bundle.name, bundle.verified_files
             ));
+            lines.extend(world.chain(untrained));
             let feature = |feature: &FeatureReport| {
                 let FeatureSpec { encoder, width, row, .. } = &feature.spec;
                 format!("  feature   {:<20} {encoder}, {width} wide, a row a {row}", feature.folder)

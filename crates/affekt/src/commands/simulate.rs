@@ -273,12 +273,9 @@ impl<'f> Job<'f> {
             ("language model".to_owned(), format!("{} ({})", spec.encoder, spec.weights.short())),
         ];
         recipe.extend(spec.preprocessing.iter().map(|step| ("step".to_owned(), step.clone())));
-        let bundle = self.simulator.bundle().manifest();
-        let untrained = (!bundle.trained)
-            .then(|| format!("bundle {} is untrained: its numbers carry no meaning", bundle.name));
         let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
         About {
-            warnings: untrained.into_iter().collect(),
+            warnings: self.simulator.caution().into_iter().collect(),
             title: format!("Agreement of {title}"),
             program: format!("affekt {}", env!("CARGO_PKG_VERSION")),
             command: words.collect::<Vec<_>>().join(" "),

@@ -46,7 +46,7 @@ impl Agreement {
     }
 }
 
-/// They stand out as that of an untrained bundle does on the page of a prediction.
+/// They stand out as what takes meaning from all numbers does on the page of a prediction.
 fn warnings(page: &mut Markup, warnings: &[String]) {
     for warning in warnings {
         page.tag("div").class("notice strong").set("role", "note").with(|page| {

@@ -25,13 +25,13 @@ pub fn write(page: &mut Markup, place: Place, prediction: &Prediction, exhibit: 
                 });
             }
         });
-        let (void, others) = match prediction.warnings.split_first() {
-            Some((first, others)) if !exhibit.trained => (Some(first), others),
-            _ => (None, &prediction.warnings[..]),
+        let others = match (&exhibit.caution, prediction.warnings.split_first()) {
+            (Some(title), Some((first, others))) => {
+                caution(page, title, first);
+                others
+            }
+            _ => &prediction.warnings[..],
         };
-        if let Some(warning) = void {
-            untrained(page, warning);
-        }
         page.tag("div").class("answer").with(|page| {
             answer(page, prediction);
             page.tag("div").class("gauges").with(|page| gauges(page, prediction));
@@ -174,11 +174,11 @@ fn scale(page: &mut Markup) {
     });
 }
 
-/// That the bundle is untrained stands out, because it voids all numbers; it is the first of the warnings.
-fn untrained(page: &mut Markup, warning: &str) {
+/// What takes meaning from all numbers stands out; it is the first of the warnings.
+fn caution(page: &mut Markup, title: &str, warning: &str) {
     page.tag("div").class("notice strong").set("role", "note").with(|page| {
         page.tag("p").with(|page| {
-            page.tag("strong").text("Untrained bundle. ");
+            page.tag("strong").text(format_args!("{title} "));
             page.tag("bdi").text(warning);
         });
     });

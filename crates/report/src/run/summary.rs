@@ -37,6 +37,9 @@ fn write_summary(out: &mut String, record: &RunRecord, path: &Path) -> std::fmt:
     writeln!(out)?;
     reasons(out, &record.failures)?;
     warnings(out, &record.warnings)?;
+    if let Some(caution) = &record.bundle.caution {
+        writeln!(out, "  warning     {}", on_one_line(caution))?;
+    }
     if record.ended_by != Ending::Finished {
         writeln!(out, "  ended       {}", ending(record.ended_by))?;
     }

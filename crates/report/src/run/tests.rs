@@ -34,7 +34,11 @@ fn record() -> RunRecord {
         device: "cpu".into(),
         tf32: false,
         config: json!({ "dataset": "mosei", "shard": null }),
-        bundle: Bundle { name: "tiny".into(), files: [("wavlm".into(), Digest::of(b"weights"))].into() },
+        bundle: Bundle {
+            name: "tiny".into(),
+            caution: None,
+            files: [("wavlm".into(), Digest::of(b"weights"))].into(),
+        },
         specs: vec![spec.into()],
         counts: [
             (FeatureKind::Text, Counts { done: 500, absent: 12, failed: 0, skipped: 1_024 }),
@@ -200,6 +204,9 @@ fn a_run_without_work_says_so() {
     record.message = Some("run the same command again to go on".into());
     let summary = record.summary(Path::new("r.json"));
     assert!(summary.contains("\n  ended       interrupted\n"), "{summary}");
+    record.bundle.caution = Some("bundle tiny knows only\nits small world".into());
+    let summary = record.summary(Path::new("r.json"));
+    assert!(summary.contains("\n  warning     bundle tiny knows only\\nits small world\n"), "{summary}");
     let clip = ClipId::new("a_1").unwrap();
     record.warnings = vec![Warned { clip, warning: "only 0.260 s of its 4.000 s are there".into() }];
     let summary = record.summary(Path::new("r.json"));

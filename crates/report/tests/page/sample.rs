@@ -81,7 +81,7 @@ fn exhibit() -> Exhibit {
         features: vec![spec(FeatureKind::Audio, Some(-5), 1024), spec(FeatureKind::Video, None, 512)],
         networks: vec![network("wavlm"), network("manet")],
         bundle: "Every network at a tiny size.".into(),
-        trained: false,
+        caution: Some("Untrained.".into()),
     }
 }
 

@@ -17,8 +17,10 @@ pub struct Manifest {
     pub name: String,
     /// One line for people.
     pub description: String,
-    /// Whether training has given its weights a meaning.
+    /// Whether training has given its weights a meaning; a network may say otherwise of itself.
     pub trained: bool,
+    /// What little world a trained bundle knows, where it knows no more: a phrase without a full stop.
+    pub world: Option<String>,
     /// Network name -> its files.
     pub networks: BTreeMap<String, NetworkFiles>,
     /// Feature -> recipe; read by the pipelines, which know the networks.
@@ -41,6 +43,8 @@ pub struct NetworkFiles {
     /// Numbers inside the network; `f32` where nothing is said.
     #[serde(default)]
     pub dtype: Numbers,
+    /// Whether training has given its weights a meaning, where that is otherwise than for the bundle.
+    pub trained: Option<bool>,
 }
 
 impl NetworkFiles {
@@ -127,6 +131,15 @@ impl Manifest {
     fn check(&self) -> Result<(), String> {
         if !is_plain(&self.name) || self.name.contains('/') {
             return Err(format!("the name {:?} is no plain file name", self.name));
+        }
+        match &self.world {
+            Some(world) if world.trim().is_empty() => {
+                return Err("world is empty: say what it is, or leave it out".into());
+            }
+            Some(_) if !self.trained => {
+                return Err("world says what a trained bundle knows, and trained is false".into());
+            }
+            _ => {}
         }
         let paths: BTreeSet<&String> = self.files.keys().collect();
         for (path, facts) in &self.files {
@@ -240,6 +253,19 @@ mod tests {
         assert!(network("[]").unwrap_err().contains("names no file"));
         assert!(network("3").unwrap_err().contains("the path of one file"));
         assert!(network("\"m.safetensors\"\ndtype = \"f64\"").unwrap_err().contains("f64"));
+    }
+
+    #[test]
+    fn a_world_is_that_of_a_trained_bundle() {
+        let parse = |trained: bool, world: &str| {
+            let head = format!("name = \"b\"\ndescription = \"\"\ntrained = {trained}\n{world}\n");
+            Manifest::parse(&format!("{head}[features]\n[networks]\n[files]\n"))
+        };
+        assert_eq!(parse(true, "").unwrap().world, None);
+        assert_eq!(parse(true, "world = \"dolls\"").unwrap().world.as_deref(), Some("dolls"));
+        assert!(parse(true, "world = \" \"").unwrap_err().contains("world is empty"));
+        assert!(parse(false, "world = \"dolls\"").unwrap_err().contains("trained is false"));
+        assert!(parse(true, "world = 3").unwrap_err().contains("string"));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use affekt_core::FeatureKind;
-use affekt_weights::tensors::notes;
+use affekt_weights::tensors::{notes, notes_in};
 
 use super::{Card, Error};
 use crate::train::data::Standard;
@@ -27,16 +27,21 @@ pub fn seal(card: &Card) -> BTreeMap<String, String> {
 
 /// The card of the file at `path`; `None` for a file of another form, and for one without a card.
 pub fn unseal(path: &Path) -> Result<Option<Card>, Error> {
-    if !is_safetensors(path) {
-        return Ok(None);
-    }
-    let notes = notes(path)?;
+    if is_safetensors(path) { card(path, &notes(path)?) } else { Ok(None) }
+}
+
+/// The card of the safetensors file in `bytes`, which messages call `name`; `None` for one without a card.
+pub fn unseal_in(name: &str, bytes: &[u8]) -> Result<Option<Card>, Error> {
+    card(Path::new(name), &notes_in(name, bytes)?)
+}
+
+fn card(file: &Path, notes: &BTreeMap<String, String>) -> Result<Option<Card>, Error> {
     let Some(text) = notes.get(CARD) else { return Ok(None) };
-    let damaged = |reason: String| Error::Damaged { file: path.into(), reason };
+    let damaged = |reason: String| Error::Damaged { file: file.into(), reason };
     let format = notes.get(FORMAT).and_then(|format| format.parse::<u32>().ok());
     let format = format.ok_or_else(|| damaged("its card does not say which form it has".into()))?;
     if format > WRITTEN {
-        return Err(Error::Newer { file: path.into(), format, known: WRITTEN });
+        return Err(Error::Newer { file: file.into(), format, known: WRITTEN });
     }
     let card: Card = serde_json::from_str(text).map_err(|error| damaged(format!("its card: {error}")))?;
     match unfit(&card) {

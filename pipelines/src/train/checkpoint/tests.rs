@@ -154,7 +154,7 @@ fn every_part_of_a_recipe_that_differs_is_told() {
     here[0].preprocessing[1] = "normalize-none-v1".into();
     here[2].weights = Digest::of(b"other");
     here[2].preprocessing.swap(0, 1);
-    here[3].width = 65;
+    here[3].width += 1;
     here[3].dtype = "f16".into();
     here.pop();
     let told = told(&trained, &here, Strictness::Stored);
@@ -171,7 +171,7 @@ fn every_part_of_a_recipe_that_differs_is_told() {
                 ours.preprocessing.join(", then "),
                 theirs.preprocessing.join(", then ")
             ),
-            "text, width: 64 in training, 65 here".into(),
+            format!("text, width: {} in training, {} here", trained[3].width, here[3].width),
             "text, dtype: f32 in training, f16 here".into(),
             format!("simulated: a feature of llama ({}) in training only", trained[4].folder()),
         ]

@@ -26,6 +26,7 @@ presets! {
     "no-rnc",
     "mosi",
     "mosi-clean",
+    "replica",
 }
 
 #[cfg(test)]

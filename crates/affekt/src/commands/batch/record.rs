@@ -35,6 +35,7 @@ pub struct Beginning<'a> {
 /// The record at the start.
 pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
     let Beginning { bundle, networks, devices, specs, held, tasks, config } = beginning;
+    let caution = bundle.manifest().caution(networks.iter().copied()).map(|caution| caution.text);
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
     let held = held.iter().zip(&specs);
@@ -49,7 +50,7 @@ pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
         device: device::names(devices),
         tf32: device::allows_tf32(),
         config,
-        bundle: Bundle { name: bundle.name().into(), files },
+        bundle: Bundle { name: bundle.name().into(), caution, files },
         counts: held.collect(),
         specs: specs.into_iter().map(Into::into).collect(),
         clips: Clips { total: tasks, ..Clips::default() },

@@ -18,6 +18,10 @@ struct Listed<'b> {
     bundle: &'b str,
     description: &'b str,
     trained: bool,
+    /// What little world a trained bundle knows, where it knows no more.
+    world: Option<&'b str>,
+    /// The networks that are untrained in a trained bundle.
+    untrained: Vec<&'b str>,
     /// Where its files lie, those apart that are part of the program.
     folder: Option<String>,
     /// Whether every file is there.
@@ -82,6 +86,8 @@ fn list(bundle: &Bundle) -> Result<Listed<'_>, Error> {
         bundle: bundle.handle(),
         description: &manifest.description,
         trained: manifest.trained,
+        world: manifest.world.as_deref(),
+        untrained: manifest.untrained(),
         folder: bundle.folder().map(|folder| folder.display().to_string()),
         complete: files.iter().all(|file| matches!(file.state, "embedded" | "present")),
         files,
@@ -132,6 +138,13 @@ fn summary(listed: &Listed) -> String {
 /// The block for people.
 fn text(bundle: &Bundle, listed: &Listed) -> String {
     let mut lines = vec![summary(listed).trim_end().to_owned(), format!("  {}", listed.description)];
+    if !listed.trained {
+        lines.push("  untrained: its numbers carry no meaning".into());
+    }
+    lines.extend(listed.world.map(|world| format!("  knows only its small world: {world}")));
+    if !listed.untrained.is_empty() {
+        lines.push(format!("  untrained networks: {}", listed.untrained.join(", ")));
+    }
     lines.extend(listed.folder.iter().map(|folder| format!("  in {folder}")));
     let width = listed.files.iter().map(|file| file.path.len()).max().unwrap_or(0);
     let line = |path: &str, state: &str, size: &str, digest: &str, licence: &str| {

@@ -1,0 +1,59 @@
+"""What the trainers of the tiny networks share: reading the script of the corpus, writing a network's folder.
+
+Versions:   torch 2.15, numpy 2, safetensors; Python 3.11 or newer
+"""
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+
+def read_script(path, split=None):
+    """The clips of `script.jsonl` (`cargo xtask replica --script`) in the order of the file; of one split if named."""
+    with open(path, encoding="utf-8") as lines:
+        clips = [json.loads(line) for line in lines if line.strip()]
+    return [clip for clip in clips if split is None or clip["split"] == split]
+
+
+def replace(path, write):
+    """Writes a file beside its place and renames it, so that a reader never sees half of it."""
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    write(beside)
+    os.replace(beside, path)
+
+
+def write_network(folder, weights, config, training):
+    """A network as the product reads it: model.safetensors in f16, config.json; training.json says where it is from.
+
+    weights: name -> tensor. config: the members of config.json. training: data, seed, steps, seconds, quality.
+    Weights that f16 cannot hold are an error, for the product would read infinities.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {}
+    for name, value in sorted(weights.items()):
+        value = value.detach().cpu()
+        stored[name] = (value.to(torch.float16) if value.is_floating_point() else value).contiguous()
+        if not torch.isfinite(stored[name]).all():
+            raise SystemExit(f"{name} of {folder} does not fit into f16 (largest {value.abs().max():g}): train again "
+                             "with a lower rate")  # fmt: skip
+    write_json(folder / "config.json", config)
+    replace(folder / "model.safetensors", lambda path: save_file(stored, path))
+    write_json(folder / "training.json", training)
+
+
+def write_json(path, value):
+    """Sorted members, two spaces, as the other files of the bundle."""
+    text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+    replace(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+
+
+def rounded(module):
+    """Rounds the weights of a module to f16 in place: its forward pass then is the one of the stored network."""
+    for parameter in module.parameters():
+        parameter.data = parameter.data.to(torch.float16).to(parameter.dtype)
+    return module
