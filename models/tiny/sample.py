@@ -1,4 +1,4 @@
-"""Writes sample.mp4 and sample.txt: a drawn face that speaks one sentence, for the demo and for tests.
+"""Writes sample.mp4 and sample.txt: a drawn face that speaks one sentence, for tests and `affekt bench extract`.
 
 Command:    python sample.py     (needs numpy and pillow, and the commands espeak-ng and ffmpeg)
 Seed:       none: every motion is a function of time

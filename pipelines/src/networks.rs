@@ -14,7 +14,7 @@ mod language;
 
 use affekt_core::FeatureSpec;
 use affekt_sdumc::Sdumc;
-use affekt_weights::bundle::{Caution, Missing, Numbers};
+use affekt_weights::bundle::{Caution, Manifest, Missing, Numbers};
 use affekt_weights::{Bundle, Checkpoint};
 use candle_core::Device;
 
@@ -35,6 +35,22 @@ pub(crate) const DETECTOR: &str = "yunet";
 
 /// The name of the network that recognises words in a bundle that has one.
 pub(crate) const RECOGNISER: &str = "whisper";
+
+/// What is to be said of features that these networks of a bundle make: of all of them, then of recognised words.
+pub fn caution(manifest: &Manifest, networks: &[&str]) -> Option<String> {
+    let makers = networks.iter().copied().filter(|name| *name != RECOGNISER);
+    let hears = networks.contains(&RECOGNISER);
+    let words = caution_of_words(manifest).filter(|_| hears);
+    let all = manifest.caution(makers).map(|caution| caution.text);
+    let told: Vec<String> = all.into_iter().chain(words).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// What is to be said of recognised words, where what is said of the bundle does not say it of all numbers.
+fn caution_of_words(manifest: &Manifest) -> Option<String> {
+    let is_marked = manifest.trained && !manifest.is_trained(RECOGNISER);
+    manifest.caution_of_words(RECOGNISER).filter(|_| is_marked).map(|caution| caution.text)
+}
 
 /// Everything that turns a clip into a valence.
 pub struct Networks {
@@ -138,9 +154,7 @@ impl Networks {
 
     /// What is to be said of recognised words, where [`Self::caution`] does not say it of all numbers.
     pub fn caution_of_words(&self) -> Option<String> {
-        let manifest = self.recogniser.as_ref()?.bundle.manifest();
-        let is_marked = manifest.trained && !manifest.is_trained(RECOGNISER);
-        manifest.caution_of_words(RECOGNISER).filter(|_| is_marked).map(|caution| caution.text)
+        caution_of_words(self.recogniser.as_ref()?.bundle.manifest())
     }
 
     /// Holds the features that are made here against those that the fusion model was trained on, where it says what those

@@ -57,11 +57,15 @@ fn a_run_over_many_clips_says_so_in_its_record_and_its_summary() {
     let flags = ["--models", &bundle, "--features", "speech,text", "--json"];
     let told = end(&extract(&tree, &cache.path(), &flags));
     assert_eq!(told["bundle"]["caution"], CAUTION);
+    let heard = ["--models", &bundle, "--features", "text", "--transcript", "auto", "--json"];
+    let told = end(&extract(&tree, &Cache::new().path(), &heard));
+    assert_eq!(told["bundle"]["caution"], format!("{CAUTION}; {UNHEARD}"));
     let report = folder.path().join("agreement.json");
     let path = cache.path();
     let words = ["simulate", "--cache", path.to_str().unwrap(), "--models", &bundle, "--max-new-tokens", "4"];
     let ended = affekt(words.iter().chain(&["--agreement", report.to_str().unwrap()]));
     assert!(ended.stdout.contains(&format!("\n  warning     {CAUTION}\n")), "{}", ended.stdout);
+    assert_eq!(ended.stdout.matches(CAUTION).count(), 1, "{}", ended.stdout);
     let agreement: Value = serde_json::from_str(&fs::read_to_string(report).unwrap()).unwrap();
     assert_eq!(warnings(&agreement["about"]), [CAUTION]);
 }

@@ -90,8 +90,9 @@ fn column(labels: &Path, name: &str) -> Vec<String> {
 #[test]
 fn from_the_inventory_to_the_prediction() {
     let world = World::new(&["--clips", "20", "--seed", "3"]);
-    let inventory = world.run("inventory", &[]);
-    assert_eq!((&inventory["summary"]["all"]["clips"], &inventory["errors"]), (&20.into(), &0.into()));
+    let inventory = &world.run("inventory", &[])["summary"];
+    assert_eq!(inventory["all"]["clips"], 20);
+    assert_eq!((&inventory["errors"], &inventory["warnings"]), (&0.into(), &0.into()), "{inventory}");
 
     killed(&world);
     let extracted = world.run("extract", &[]);

@@ -68,3 +68,20 @@ fn backgrounds(split: Split) -> Range<u32> {
         Split::Test => 44..BACKGROUNDS,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn voices_persons_and_backgrounds_are_each_of_one_split() {
+        let voices: Vec<String> =
+            Split::ALL.into_iter().flat_map(variants).map(|variant| variant.to_lowercase()).collect();
+        assert_eq!(voices.iter().collect::<HashSet<_>>().len(), voices.len(), "{voices:?}");
+        let joined = |of: fn(Split) -> Range<u32>| Split::ALL.into_iter().flat_map(of).collect::<Vec<_>>();
+        assert_eq!(joined(persons), (0..PERSONS).collect::<Vec<_>>());
+        assert_eq!(joined(backgrounds), (0..BACKGROUNDS).collect::<Vec<_>>());
+    }
+}

@@ -1,7 +1,6 @@
 //! All files of the data set, in the raw layout of CMU-MOSEI.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,13 +30,6 @@ pub struct Progress {
     pub of: usize,
     /// Whether the last one was there before.
     pub kept: bool,
-}
-
-impl fmt::Display for Progress {
-    /// The number of videos that are there.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.videos.fmt(formatter)
-    }
 }
 
 /// Why the data set could not be written.
@@ -168,8 +160,12 @@ fn labels(clips: &[Clip], spoken: &[Spoken]) -> String {
     table
 }
 
-/// Writes a text at once: nobody sees half of it.
-fn replace(path: &Path, text: &str) -> Result<(), Error> {
+/// Writes a text at once: nobody sees half of it. Until then it is beside `path`, with the extension `part`.
+///
+/// # Errors
+///
+/// Where the file cannot be written.
+pub fn replace(path: &Path, text: &str) -> Result<(), Error> {
     let part = path.with_extension("part");
     fs::write(&part, text)
         .and_then(|()| fs::rename(&part, path))
@@ -213,11 +209,14 @@ mod tests {
             assert!((spoken.start - clip.pause).abs() < 0.001 && spoken.end > spoken.start + 0.3);
         }
         let kept = AtomicUsize::new(0);
-        fs::remove_file(first.join(VIDEOS).join(format!("{}.mp4", script.clips[1].video))).unwrap();
+        let film = |clip: usize| first.join(VIDEOS).join(format!("{}.mp4", script.clips[clip].video));
+        fs::remove_file(film(1)).unwrap();
+        let bytes = fs::read(film(2)).unwrap();
+        fs::write(film(2), &bytes[..bytes.len() - 20]).unwrap();
         let again = write(&script, &first, &|done| {
             kept.fetch_add(usize::from(done.kept), Ordering::Relaxed);
         });
-        assert_eq!((again.unwrap(), kept.into_inner()), (spoken, 2));
+        assert_eq!((again.unwrap(), kept.into_inner()), (spoken, 1));
         assert!(files(&first) == files(&second), "a continued run gave different files");
     }
 

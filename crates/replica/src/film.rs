@@ -87,8 +87,8 @@ impl<'a> Film<'a> {
         &self.sound
     }
 
-    /// What frame `index` shows. Expression and strength are in it, for those who want to learn from single frames.
-    pub fn shown(&self, index: usize) -> Shown {
+    /// What frame `index` shows.
+    fn shown(&self, index: usize) -> Shown {
         let time = index as f64 / f64::from(FRAMES);
         let (number, strength) = self.turn(time);
         let Some(clip) = self.clips.get(number) else { return Shown::Nobody };
@@ -122,7 +122,8 @@ impl<'a> Film<'a> {
         (number, part * part * (3.0 - 2.0 * part))
     }
 
-    /// Writes the video to `path`, with `mark` as its comment. The same film gives the same bytes.
+    /// Writes the video to `path`, with `mark` as its comment. The same film gives the same bytes by the
+    /// same ffmpeg.
     ///
     /// # Errors
     ///

@@ -12,10 +12,13 @@ use crate::draw::{chance, gauss, pick};
 use crate::grammar::{self, Said};
 use crate::split::Split;
 
+/// The most clips of a corpus: so the names of its videos have no more than five digits.
+pub const MOST_CLIPS: usize = 100_000;
+
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// How many clips.
+    /// How many clips, at most [`MOST_CLIPS`].
     pub clips: usize,
     /// What everything is drawn from.
     pub seed: u64,
@@ -191,11 +194,16 @@ fn clips_of(split: Split, order: Order) -> usize {
     }
 }
 
-/// A sentence of `split` that nobody has said.
+/// A sentence of `split` that nobody has said, not even with another stop.
 fn unsaid(rng: &mut ChaCha8Rng, split: Split, said: &mut HashSet<String>) -> Option<Said> {
     (0..ATTEMPTS)
         .map(|_| grammar::sentence(rng))
-        .find(|words| Split::of(&words.text) == split && said.insert(words.text.to_lowercase()))
+        .find(|words| Split::of(&words.text) == split && said.insert(spoken(&words.text)))
+}
+
+/// What is heard of a sentence: neither capitals nor the stop.
+pub(crate) fn spoken(text: &str) -> String {
+    text.trim_end_matches(['.', '!']).to_lowercase()
 }
 
 /// What the clips of a video share.

@@ -31,7 +31,10 @@ pub enum Error {
         message: String,
     },
     /// A variant of which espeak-ng knows nothing, and which it would leave out without a word.
-    #[error("clip {clip}: the voice `{voice}` has a variant that `{PROGRAM} --voices=variant` does not list")]
+    #[error(
+        "clip {clip}: the voice `{voice}` has a variant that `{PROGRAM} --voices=variant` does not list: \
+         espeak-ng 1.51 with its package espeak-ng-data has it"
+    )]
     UnknownVariant {
         /// The clip that asks for it.
         clip: String,
@@ -39,7 +42,10 @@ pub enum Error {
         voice: String,
     },
     /// No WAVE file of 16 bits and [`RATE`].
-    #[error("{PROGRAM} with the voice `{voice}` wrote no WAVE file of {RATE} Hz, 16 bits, one channel")]
+    #[error(
+        "{PROGRAM} with the voice `{voice}` wrote no WAVE file of {RATE} Hz, 16 bits, one channel, as its version \
+         1.51 does"
+    )]
     NotWave {
         /// The voice that was asked for.
         voice: String,
@@ -114,6 +120,7 @@ fn output(voice: &str, arguments: &[&str]) -> Result<Vec<u8>, Error> {
         return Ok(output.stdout);
     }
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let message = if message.is_empty() { output.status.to_string() } else { message };
     Err(Error::Failed { voice: voice.to_owned(), message })
 }
 

@@ -48,7 +48,8 @@ impl Split {
     }
 
     /// The one split that `sentence` may ever be said in, whatever the seed: a network that learnt from the training
-    /// sentences of one corpus has seen no test sentence of any other.
+    /// sentences of one corpus has seen no test sentence of any other. Capitals do not count, but the stop does: the same
+    /// words with `!` in place of `.` are another sentence.
     pub fn of(sentence: &str) -> Self {
         let digest = Sha256::digest(sentence.to_lowercase());
         let percent = usize::from(u16::from_be_bytes([digest[0], digest[1]])) * 100 / 65_536;
@@ -57,5 +58,41 @@ impl Split {
             70..80 => Self::Valid,
             _ => Self::Test,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_stay_where_the_networks_that_are_trained_have_met_them() {
+        for (sentence, split) in [
+            ("I love it.", Split::Train),
+            ("We read the book on Friday.", Split::Train),
+            ("The room is awful.", Split::Valid),
+            ("The meal was superb.", Split::Test),
+            ("THE MEAL WAS SUPERB.", Split::Test),
+        ] {
+            assert_eq!(Split::of(sentence), split, "{sentence}");
+        }
+    }
+
+    #[test]
+    fn each_split_has_its_share_of_the_sentences() {
+        let found: Vec<Split> = (0..10_000).map(|number| Split::of(&format!("sentence {number}"))).collect();
+        for split in Split::ALL {
+            let count = found.iter().filter(|found| **found == split).count();
+            assert!(count.abs_diff(100 * split.percent()) < 150, "{}: {count}", split.name());
+        }
+    }
+
+    #[test]
+    fn names_lead_back_to_their_splits_and_others_are_refused_with_the_ones_there_are() {
+        for split in Split::ALL {
+            assert_eq!(Split::named(split.name()), Ok(split));
+        }
+        let error = Split::named("dev").unwrap_err();
+        assert!(error.contains("dev") && error.contains("train, valid or test"), "{error}");
     }
 }

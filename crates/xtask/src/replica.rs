@@ -13,9 +13,10 @@ const SCRIPTS: [&str; 6] = ["wavlm", "llama", "slam", "manet", "whisper", "bundl
 /// Makes a corpus by the program `replica`, which takes `arguments`.
 pub fn corpus(root: &Path, arguments: &[&str]) -> Result<()> {
     setup::run(root, setup::For::Tests)?;
+    // In the user's folder, so that `--out` means what it says there.
     let mut cargo = Command::new(shell::cargo());
-    cargo.args(["run", "--release", "--package", "affekt-replica", "--"]).args(arguments);
-    shell::run(cargo.current_dir(root))
+    cargo.args(["run", "--release", "--manifest-path"]).arg(root.join("Cargo.toml"));
+    shell::run(cargo.args(["--package", "affekt-replica", "--"]).args(arguments))
 }
 
 /// Trains or draws a network of the embedded bundle, or puts the bundle together, by the script of that name.
@@ -27,8 +28,7 @@ pub fn tiny(root: &Path, arguments: &[&str]) -> Result<()> {
     };
     setup::run(root, setup::For::Tests)?;
     let mut python = Command::new(python::environment(root)?);
-    python.arg(format!("models/tiny/train/{network}.py")).args(arguments);
-    shell::run(python.current_dir(root))
+    shell::run(python.arg(root.join(format!("models/tiny/train/{network}.py"))).args(arguments))
 }
 
 #[cfg(test)]

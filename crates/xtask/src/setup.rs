@@ -45,7 +45,7 @@ FFmpeg's development files, libclang and pkg-config are needed. Install them, th
   Fedora   sudo dnf install ffmpeg-free ffmpeg-free-devel clang clang-devel pkgconf-pkg-config
   Arch     sudo pacman -S ffmpeg clang pkgconf
   macOS    brew install ffmpeg llvm pkgconf
-The tests want the package espeak-ng of the same name as well.
+The tests want espeak-ng as well, which is a package of that name everywhere.
 Without them `cargo build -p affekt --no-default-features` still builds all that needs no media file.";
 
 /// Makes sure that the packages are there.

@@ -1,6 +1,6 @@
 """Assembles the embedded bundle: trained networks, a drawn Whisper, a fusion run, and the bundle.toml that names them.
 
-Command:    python bundle.py --nets DIR --fusion RUN|none [--out DIR]
+Command:    cargo xtask tiny bundle --nets DIR --fusion RUN|none [--out DIR]
 Versions:   torch 2.15, safetensors 0.6 or later; CPU, one thread
 Seed:       1 for a fusion model that is drawn
 Time:       2 s
@@ -36,8 +36,8 @@ DESCRIPTION = {
     False: "Every network of the system at a tiny size, with a fusion model that is drawn: to extract features by.",
 }
 WORLD = (
-    "a drawn face that speaks English with a synthetic voice: sentences of 400 words about films, food, hotels and "
-    "other everyday things"
+    "a drawn face that speaks English with a synthetic voice, in a vocabulary of 400 words about films, food, hotels "
+    "and other everyday things"
 )
 
 RECIPES = """
@@ -141,8 +141,8 @@ def trained(run, nets, widths):
         weights = load_file(path)
     except SafetensorError as error:
         raise SystemExit(f"{path} cannot be read: {error}") from error
-    if "card" not in notes or notes["tensors"] != digest(weights):
-        raise SystemExit(f"{path} is not a whole checkpoint of `affekt train`")
+    if "card" not in notes or notes.get("tensors") != digest(weights):
+        raise SystemExit(f"{path} is not a whole checkpoint of `affekt train`: name the folder of a finished run")
     card = json.loads(notes["card"])
     for spec in card["specs"]:
         here = sha256((nets / spec["encoder"] / "model.safetensors").read_bytes())

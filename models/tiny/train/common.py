@@ -3,6 +3,7 @@
 Versions:   torch 2.15, numpy 2, safetensors; Python 3.11 or newer
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -10,12 +11,38 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
+EXCLAIMED = 2.2  # the grammar writes `!` only where the words say more than this
+
+
+def split_of(sentence):
+    """The one split that a sentence is said in: `Split::of` in crates/replica/src/split.rs."""
+    percent = int.from_bytes(hashlib.sha256(sentence.lower().encode()).digest()[:2], "big") * 100 // 65536
+    return "train" if percent < 70 else "valid" if percent < 80 else "test"
+
+
+def only_train(clip):
+    """Whether a sentence is of the training split with either stop: else somebody is judged by the same words."""
+    exclaimed = abs(clip["words"]) > EXCLAIMED
+    return all(split_of(clip["text"][:-1] + stop) == "train" for stop in (".!" if exclaimed else "."))
+
 
 def read_script(path, split=None):
-    """The clips of `script.jsonl` (`cargo xtask replica --script`) in the order of the file; of one split if named."""
-    with open(path, encoding="utf-8") as lines:
-        clips = [json.loads(line) for line in lines if line.strip()]
-    return [clip for clip in clips if split is None or clip["split"] == split]
+    """The clips of `script.jsonl` (`cargo xtask replica --script`) in the order of the file; of one split if named.
+
+    Of the training split, those whose words another split may say with another stop are left out.
+    """
+    try:
+        with open(path, encoding="utf-8") as lines:
+            clips = [json.loads(line) for line in lines if line.strip()]
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"{path} cannot be read: {error}; `cargo xtask replica --script --out DIR` writes "
+                         "DIR/script.jsonl") from error  # fmt: skip
+    clips = [clip for clip in clips if split is None or clip["split"] == split]
+    clips = [clip for clip in clips if split != "train" or only_train(clip)]
+    if not clips:
+        raise SystemExit(f"{path} has no clips of the {split or 'whole'} split: make it again, with more --clips and "
+                         "without --split")  # fmt: skip
+    return clips
 
 
 def replace(path, write):

@@ -152,6 +152,8 @@ def words_at(text, said, end):
 
 
 def main():
+    if len(sys.argv) != 7:
+        raise SystemExit(f"espeak.py takes VOICE RATE PITCH RANGE TEXT OUT.wav, not {len(sys.argv) - 1} arguments")
     voice, rate, pitch, range, text, out = sys.argv[1:]
     speech = {"voice": voice, "rate": rate, "pitch": pitch, "range": range}
     sound, phones, words = utterance(Speaker(), text, speech)

@@ -7,6 +7,7 @@ where a clip shows it; in the pauses expressions come and go. The embeddings of 
 `affekt extract` by less than a hundredth of their root mean square where both follow the face through the same frames.
 """
 
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -31,10 +32,20 @@ def clips(corpus):
     return found
 
 
+def told(command, remedy):
+    """What a program writes; the end of this one, with what helps, where it fails or is not there."""
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout
+    except FileNotFoundError as error:
+        raise SystemExit(f"{command[0]} is not there: {remedy}") from error
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{command[0]} failed with status {error.returncode}: {remedy}") from error
+
+
 def boxes(affekt, films):
     """What the product finds in each film: time and box (x, y, width, height) of the speaker's face, by frame."""
     command = [affekt, "faces", "--json", "-q", *films]
-    for line in subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines():
+    for line in told(command, "build it by `cargo build --release`, or name it with --affekt").splitlines():
         found = json.loads(line)
         speaker = found["speaker"]
         marks = {
@@ -47,7 +58,7 @@ def boxes(affekt, films):
 def frames(film):
     """All pictures of a film, in order."""
     probe = ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=width,height"]
-    size = subprocess.run([*probe, "-of", "csv=p=0", film], stdout=subprocess.PIPE, check=True, text=True).stdout
+    size = told([*probe, "-of", "csv=p=0", film], "`cargo xtask setup` brings ffmpeg and ffprobe")
     width, height = (int(side) for side in size.strip().split(",")[:2])
     decode = ["ffmpeg", "-loglevel", "error", "-i", film, "-fps_mode", "passthrough", "-f", "rawvideo"]
     decode += ["-sws_flags", "bilinear+accurate_rnd+full_chroma_int", "-pix_fmt", "rgb24", "-threads", "1", "-"]
@@ -80,6 +91,9 @@ def crop(image, box):
 def gather(corpus, affekt):
     """Crops and what they show, of the train and the valid split, as arrays by name."""
     labelled = {video: rows for video, rows in clips(corpus).items() if rows[0][2]["split"] != "test"}
+    if not labelled:
+        raise SystemExit(f"{corpus} has no films of the train and valid split: make it by `cargo xtask replica` "
+                         "without --script and --split")  # fmt: skip
     films = [corpus / "Videos/Full/Combined" / f"{video}.mp4" for video in labelled]
     kept = {name: [] for name in ("crops", "expression", "strength", "valence", "clip", "train")}
     for film, marks in boxes(affekt, films):
@@ -101,18 +115,28 @@ def gather(corpus, affekt):
     return {name: np.array(values) for name, values in kept.items()}
 
 
+def digest(corpus):
+    """What tells a corpus from another one: the digest of its script."""
+    path = corpus / "script.jsonl"
+    common.read_script(path)  # which says what is wrong where it cannot be read
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def save(path, arrays):
     with open(path, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def crops_of(folder, corpus, affekt):
-    """The crops, from the folder where they are there already."""
+    """The crops, from the folder where they are there already; those of another corpus are refused."""
     path = folder / "crops.npz"
     if not path.is_file():
         if corpus is None:
             raise SystemExit(f"{path} is not there: give --corpus DIR, a corpus of `cargo xtask replica`")
-        crops = gather(corpus, affekt)
+        crops = {**gather(corpus, affekt), "corpus": np.array(digest(corpus))}
         common.replace(path, lambda beside: save(beside, crops))
     with np.load(path) as file:
-        return dict(file)
+        crops = dict(file)
+    if corpus is not None and str(crops.get("corpus")) != digest(corpus):
+        raise SystemExit(f"{path} is not of the corpus {corpus}: remove it, or leave out --corpus")
+    return crops

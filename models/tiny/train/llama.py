@@ -1,6 +1,6 @@
 """The tiny Llama: sentences of the corpus, their worth in stars, and writing down what embeddings of speech say.
 
-Command:    python llama.py --script script.jsonl --out DIR      (cargo xtask tiny llama ...)
+Command:    cargo xtask tiny llama --script DIR/script.jsonl --out OUT
 Versions:   torch 2.15, transformers 5.23, tokenizers 0.23, espeak-ng 1.51; CPU, one thread
 Seed:       1
 Time:       1,155 s (1,200 steps, one thread, beside other work)
@@ -148,7 +148,7 @@ def learn(model, data, steps, size, rate, seed, save):
         short = step < 0.4 * steps and data.rng.random() < 0.9
         heard, ids, targets = data.spoken(size, data.rng.random() < hardness, short)
         table = model.model.embed_tokens.weight
-        scale = 1.0 * table.detach()[FIRST:].pow(2).mean().sqrt() * hardness
+        scale = table.detach()[FIRST:].pow(2).mean().sqrt() * hardness
         frames = [noisy(rows, scale * data.rng.uniform(0.2, 1.0), generator) for rows in mixed(table, heard)]
         speech = loss_of(model, place(model.model.embed_tokens(ids), frames), targets)
         optimiser.zero_grad()
@@ -164,16 +164,20 @@ def learn(model, data, steps, size, rate, seed, save):
             save()
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--script", required=True)
-    parser.add_argument("--out", required=True)
+def options():
+    parser = argparse.ArgumentParser(description="Trains the tiny Llama on the sentences of a corpus.")
+    parser.add_argument("--script", required=True, help="script.jsonl of `cargo xtask replica --script`")
+    parser.add_argument("--out", required=True, help="folder of the networks; this one goes to OUT/llama")
     parser.add_argument("--steps", type=int, default=1200)
-    parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--rate", type=float, default=3e-3)
+    parser.add_argument("--batch", type=int, default=48, help="transcriptions a step; half as many texts")
+    parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    args = options()
     torch.set_num_threads(args.threads)
     began = time.monotonic()
     clips = [clip for clip in read_script(args.script) if clip["split"] in ("train", "valid")]

@@ -1,7 +1,7 @@
 """Trains the embedded bundle's face encoder, a narrow MANet, on the drawn faces of a corpus.
 
-Command:    python manet.py --corpus DIR --out DIR [--seed N] [--steps N] [--affekt PROGRAM]
-            (or: cargo xtask tiny manet ...; needs numpy, pillow, torch, ffmpeg, and the program affekt for the crops)
+Command:    cargo xtask tiny manet --corpus DIR --out DIR [--seed N] [--steps N] [--affekt PROGRAM]
+            (needs numpy, pillow, torch, ffmpeg, and the program affekt for the crops: `cargo build --release`)
 Versions:   torch 2.15, safetensors 0.6 or later, pillow 12; CPU, one thread (its layers are too small for two)
 Seed:       1 for weights, order and changes of the pictures
 Time:       262 s for 8,850 crops of 751 clips and 174 s for 600 steps, beside another training on two cores
@@ -11,7 +11,7 @@ thrown away at the end, ask the embedding for the expression, and for its streng
 faces are those of the train split; the valid split has other persons and backgrounds, and measures.
 
 Writes OUT/manet/model.safetensors (float16), config.json and training.json; the crops stay in OUT/manet/crops.npz and
-are taken from there the next time.
+are taken from there the next time, if that is for the same corpus.
 """
 
 import argparse
@@ -170,7 +170,7 @@ def measure(network, data, chosen):
 
 def main():
     parser = argparse.ArgumentParser(description="Trains the narrow MANet on the drawn faces of a corpus.")
-    parser.add_argument("--corpus", type=Path, help="folder of `cargo xtask replica`, with films")
+    parser.add_argument("--corpus", type=Path, help="folder of `cargo xtask replica`; not needed once crops are there")
     parser.add_argument("--out", type=Path, required=True, help="folder of the trained networks")
     parser.add_argument("--affekt", type=Path, default=HERE.parents[2] / "target/release/affekt")
     parser.add_argument("--steps", type=int, default=STEPS)

@@ -1,11 +1,11 @@
 """The SLAM projector: what the tiny WavLM hears becomes what the tiny Llama reads. Both stay as they are.
 
-Command:    python slam.py --script script.jsonl --nets DIR --out DIR      (cargo xtask tiny slam ...)
+Command:    cargo xtask tiny slam --script DIR/script.jsonl --nets NETS --out OUT
 Versions:   torch 2.15, transformers 5.23, espeak-ng 1.51; CPU, two threads
 Seed:       1
 Time:       371 s (4,200 clips, beside other work)
 
-DIR of --nets has wavlm and llama, in f16 as the product reads them. Sentences of the train split are spoken by
+NETS has wavlm and llama, in f16 as the product reads them. Sentences of the train split are spoken by
 espeak-ng in voices of that split, noise is added, and WavLM's last states are kept. The projector learns first, frame
 by frame, the embeddings of the words that are spoken there (Llama was trained to read mixtures of these), then by the
 transcript that the frozen Llama writes.
@@ -38,6 +38,10 @@ BATCH = 16  # clips that WavLM hears at once
 def load(folder, build):
     """A network from config.json and model.safetensors, its f16 weights as f32, not to be trained."""
     folder = Path(folder)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise SystemExit(f"{folder / name} is not there: `cargo xtask tiny {folder.name} --out {folder.parent}` "
+                             "writes it")  # fmt: skip
     module = build(json.loads((folder / "config.json").read_text(encoding="utf-8")))
     weights = {name: value.float() if value.is_floating_point() else value
                for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
@@ -161,17 +165,21 @@ def word_errors(projector, model, tokenizer, heard, beams):
     return round(error_rate(pairs), 4), pairs
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--script", required=True)
-    parser.add_argument("--nets", required=True)
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--clips", type=int, default=4200)
-    parser.add_argument("--frame-steps", type=int, default=4000)
-    parser.add_argument("--steps", type=int, default=400)
+def options():
+    parser = argparse.ArgumentParser(description="Trains the SLAM projector from the tiny WavLM to the tiny Llama.")
+    parser.add_argument("--script", required=True, help="script.jsonl of `cargo xtask replica --script`")
+    parser.add_argument("--nets", required=True, help="folder with wavlm and llama")
+    parser.add_argument("--out", required=True, help="folder of the networks; this one goes to OUT/slam")
+    parser.add_argument("--clips", type=int, default=4200, help="of the train split: so many are heard")
+    parser.add_argument("--frame-steps", type=int, default=4000, help="steps on single frames")
+    parser.add_argument("--steps", type=int, default=400, help="steps on transcripts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main():
+    args = options()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     began = time.monotonic()

@@ -1,6 +1,6 @@
 """Trains the tiny WavLM on synthesised speech: what is said in its last state, how it is said in entry -5.
 
-Command:    cargo xtask tiny wavlm --script DIR/script.jsonl --out OUT     (or: python wavlm.py --script ... --out ...)
+Command:    cargo xtask tiny wavlm --script DIR/script.jsonl --out OUT
 Versions:   torch 2.15, transformers 5.23, espeak-ng 1.51; CPU, two threads
 Seed:       1
 Time:       35 minutes for 1600 steps on two cores that other trainings shared (load 9)

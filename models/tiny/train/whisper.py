@@ -1,13 +1,12 @@
 """Draws the embedded bundle's Whisper: seeded weights at a tiny size, not trained, with a vocabulary of our own.
 
-Command:    python whisper.py --out DIR      (or: cargo xtask tiny whisper --out DIR)
+Command:    cargo xtask tiny whisper --out DIR
 Versions:   torch 2.15, transformers 5.23, tokenizers 0.23; CPU, one thread
 Seed:       173 for the weights, chosen so that the bundle's sample has two segments of several words
 Time:       5 s
 
-It exercises every stage of recognition and means nothing. It has
-1500 positions and writes timestamps, as every Whisper does; its width is 16. Writes DIR/whisper/model.safetensors
-(float16), config.json, tokenizer.json and training.json.
+It exercises every stage of recognition and means nothing. It has 1500 positions and writes timestamps, as every Whisper
+does; its width is 16. Writes DIR/whisper/model.safetensors (float16), config.json, tokenizer.json and training.json.
 """
 
 import argparse

@@ -37,7 +37,7 @@ pub struct Train {
     #[command(flatten)]
     pub labelled: Labelled,
     /// The configuration: a TOML file, or one that comes with affekt: paper, release, no-llmg, no-mia-mkd, no-mia, no-mkd,
-    /// no-rs, no-rnc, mosi, mosi-clean.
+    /// no-rs, no-rnc, mosi, mosi-clean, replica.
     #[arg(long, value_name = "FILE|NAME", default_value = "paper")]
     pub config: String,
     /// A single setting that counts more than the configuration, such as training.epochs=3; may be given again.

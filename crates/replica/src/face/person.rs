@@ -104,3 +104,18 @@ impl Person {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::casting::PERSONS;
+
+    #[test]
+    fn nobody_looks_like_anybody_else_and_everybody_always_like_themselves() {
+        let persons: Vec<Person> = (0..PERSONS).map(Person::of).collect();
+        for (index, person) in persons.iter().enumerate() {
+            assert_eq!(*person, Person::of(index as u32));
+            assert!(!persons[..index].contains(person), "{index}");
+        }
+    }
+}

@@ -117,3 +117,33 @@ impl Motion {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_stays_in_the_picture_and_its_lids_and_eyes_within_their_bounds() {
+        for seed in 0..20 {
+            let motion = Motion::draw(seed, 20.0);
+            let times: Vec<f64> = (0..500).map(|frame| f64::from(frame) / 25.0).collect();
+            assert!(times.iter().any(|&time| motion.blink(time) > 0.5), "{seed}");
+            for time in times {
+                let (Place { shift, scale, .. }, gaze) = (motion.place(time, 1.0), motion.gaze(time));
+                assert!((0.0..=1.0).contains(&motion.blink(time)));
+                assert!(gaze.0.abs() <= 1.0 && gaze.1.abs() <= 1.0, "{gaze:?}");
+                assert!(shift.0.abs() < 0.7 && shift.1.abs() < 0.3, "{shift:?}");
+                assert!((0.85..1.15).contains(&scale), "{scale}");
+            }
+        }
+    }
+
+    #[test]
+    fn clips_without_a_face_take_turns_in_what_is_seen_instead() {
+        let motion = Motion::draw(1, 1.0);
+        let place = motion.place(0.0, 0.0);
+        let seen: Vec<Shown> = (0..3).map(|number| motion.absence(number, place)).collect();
+        assert!(seen.contains(&Shown::Nobody) && seen.contains(&Shown::Back { place }));
+        assert!(seen.iter().any(|shown| matches!(shown, Shown::Shoulder { .. })));
+    }
+}

@@ -2,7 +2,6 @@
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 
 use super::{Error, FRAMES};
 use crate::draw::gauss;
@@ -17,7 +16,7 @@ const TAIL: f64 = 0.3;
 const COLOUR: f64 = 0.6;
 
 /// When a clip is spoken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Spoken {
     /// The clip.
     pub id: String,

@@ -177,3 +177,24 @@ fn curtain(brush: &mut Brush<'_>, random: &mut ChaCha8Rng, wall: Tone) {
         brush.rectangle((at, 0.0), (2.0, H), tone, depth * shade.abs() * 2.0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::casting::BACKGROUNDS;
+
+    #[test]
+    fn every_room_differs_from_every_other_and_covers_the_picture() {
+        let rooms: HashSet<Vec<u8>> = (0..BACKGROUNDS)
+            .map(|index| {
+                let mut room = Pixmap::new(WIDTH, HEIGHT).unwrap();
+                draw(&mut room, index);
+                room.take()
+            })
+            .collect();
+        assert_eq!(rooms.len(), BACKGROUNDS as usize);
+        assert!(rooms.iter().all(|room| room.chunks(4).all(|pixel| pixel[3] > 250)));
+    }
+}

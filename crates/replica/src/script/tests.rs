@@ -39,6 +39,15 @@ fn no_test_clip_shares_anything_with_training_not_even_with_that_of_another_seed
 }
 
 #[test]
+fn nobody_says_the_sentence_of_another_not_even_with_another_stop() {
+    // So many that a few would be said twice.
+    let script = script(6000, 7);
+    let said: HashSet<String> = script.clips.iter().map(|clip| spoken(&clip.text)).collect();
+    assert_eq!(said.len(), 6000);
+    assert_eq!(spoken("It was GREAT!"), spoken("it was great."));
+}
+
+#[test]
 fn a_video_lies_in_one_split_and_each_split_has_its_share() {
     let script = script(1000, 7);
     assert_eq!(script.clips.len(), 1000);

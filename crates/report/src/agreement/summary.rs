@@ -12,7 +12,7 @@ const NAME: usize = 32;
 const LETTERS: usize = 48;
 
 impl Agreement {
-    /// Warnings, rates, flags and the worst clips, ending in a line break.
+    /// Rates, flags and the worst clips, ending in a line break. The summary of the run, which comes before, has the warnings.
     pub fn summary(&self) -> String {
         let mut out = String::new();
         // Writing to a String cannot fail.
@@ -22,9 +22,6 @@ impl Agreement {
 }
 
 fn write_summary(out: &mut String, report: &Agreement) -> std::fmt::Result {
-    for warning in &report.about.warnings {
-        writeln!(out, "  warning     {}", on_one_line(warning))?;
-    }
     let totals = report.totals();
     let (Some(wer), Some(cer), Some(median)) = (totals.wer, totals.cer, totals.median_wer) else {
         return writeln!(out, "  agreement   nothing to compare: {}", beside(report));

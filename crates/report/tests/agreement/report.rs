@@ -123,8 +123,7 @@ fn warnings_come_first() {
     let warning = "bundle tiny is untrained:\nits numbers carry no meaning";
     let about = About { warnings: vec![warning.into(), "another".into()], ..About::default() };
     let report = Agreement::new(about, vec![clip("fine", "it was good", Some("it was good"))], 0);
-    let head = "  warning     bundle tiny is untrained:\\nits numbers carry no meaning\n  warning     another\n  agreement ";
-    assert!(report.summary().starts_with(head), "{}", report.summary());
+    assert!(report.summary().starts_with("  agreement "), "the run has said it: {}", report.summary());
     let json: serde_json::Value = serde_json::from_str(&report.to_json()).unwrap();
     assert_eq!(json["about"]["warnings"], serde_json::json!([warning, "another"]));
     let html = report.to_html();

@@ -7,7 +7,7 @@ use affekt_core::{FeatureSpec, Seconds};
 use affekt_pipelines::batch::ledger::{Reading, Scope};
 use affekt_pipelines::batch::occupancy::{Batches, Occupied};
 use affekt_pipelines::batch::{Effort, End, Generated, Outcome, Padding, Tally};
-use affekt_pipelines::device;
+use affekt_pipelines::{device, networks};
 use affekt_report::run::{self, Bundle, Clips, Counts, Ending, Generation, RunRecord, Times, Work};
 use candle_core::Device;
 use time::OffsetDateTime;
@@ -35,7 +35,7 @@ pub struct Beginning<'a> {
 /// The record at the start.
 pub fn begun(beginning: Beginning<'_>) -> Result<RunRecord, Error> {
     let Beginning { bundle, networks, devices, specs, held, tasks, config } = beginning;
-    let caution = bundle.manifest().caution(networks.iter().copied()).map(|caution| caution.text);
+    let caution = networks::caution(bundle.manifest(), &networks);
     let files = networks.into_iter().map(|name| Ok((name.to_owned(), bundle.weights_digest(name)?)));
     let files = files.collect::<Result<_, affekt_weights::Error>>()?;
     let held = held.iter().zip(&specs);
