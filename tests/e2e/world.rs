@@ -37,7 +37,9 @@ impl World {
         let mut affekt = program("affekt");
         affekt.args([command, "--json"]);
         match command {
-            "inventory" => affekt.args(["--dataset", "mosei", "--root"]).arg(data).arg("--labels").arg(labels),
+            "inventory" => {
+                affekt.args(["--dataset", "mosei", "--root"]).arg(data).arg("--labels").arg(labels)
+            }
             // The words are imagined by `simulate`, from the speech in the cache.
             "extract" => affekt
                 .args(["--features", "audio,speech,video,text", "--dataset", "mosei", "--root"])
@@ -150,6 +152,9 @@ fn the_embedded_bundle_judges_clips_that_it_has_never_seen() {
     let constant = labels.iter().map(|label| (label - median).abs()).sum::<f64>() / 20.0;
     for (flow, bound) in [("complete", WITH_TEXT), ("text-missing", WITHOUT_TEXT)] {
         let ratio = error(&evaluation, flow) / constant;
-        assert!(ratio <= bound, "{flow}: {ratio:.3} of the constant predictor's error, and {bound} is the bound");
+        assert!(
+            ratio <= bound,
+            "{flow}: {ratio:.3} of the constant predictor's error, and {bound} is the bound"
+        );
     }
 }
