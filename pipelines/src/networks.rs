@@ -166,6 +166,14 @@ impl Networks {
         self.lineage.compare(&self.bundle, || self.specs())
     }
 
+    /// What is to be said of the way faces are found, where the fusion model learnt from another.
+    ///
+    /// # Errors
+    /// Those of [`Self::specs`].
+    pub fn other_faces(&self) -> Result<Option<String>, Error> {
+        Ok(self.lineage.other_faces(&self.bundle, &self.specs()?))
+    }
+
     /// Has [`Self::compare`] compare again: features are made otherwise from here on.
     pub fn reconsider(&mut self) {
         self.lineage.forget();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use affekt_testkit::realdata;
 use serde_json::Value;
 
 use crate::batch::{Cache, end, extract, small_tree};
@@ -107,4 +108,16 @@ fn a_world_of_an_untrained_bundle_is_refused() {
         ended.stderr
     );
     drop(folder);
+}
+
+#[test]
+fn the_embedded_bundle_goes_on_with_another_detector_and_says_so() {
+    let Some(pictures) = realdata::files("faces", &["jpg"]) else { return };
+    let weights = pictures[0].ancestors().nth(2).unwrap().join("face_detector/yunet_n_320_320.onnx");
+    let words = ["predict", SAMPLE, "--json", "--end", "2"];
+    let other = "sdumc of bundle tiny learnt from faces that rustface-0.1.7-288 found, and yunet-n-320 finds them here";
+    let json = affekt(words.iter().chain(&["--yunet", weights.to_str().unwrap()])).json();
+    assert_eq!(warnings(&json)[1], other);
+    assert!(json["valence"]["without_text"].is_number() && json["faces"]["with_face"].as_u64().unwrap() > 0);
+    assert!(!affekt(words).json()["warnings"].to_string().contains("learnt from faces"));
 }

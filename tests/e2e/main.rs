@@ -38,6 +38,9 @@ fn every_real_clip_has_a_valence() {
             let json = predict(&file, &["--end", "1.0"]);
             assert!(json["valence"]["without_text"].is_number(), "{}", file.display());
             assert!(json["faces"]["frames"].as_u64().unwrap() > 0, "{}", file.display());
+            // What the embedded bundle knows is a drawn world.
+            let first = json["warnings"][0].as_str().unwrap();
+            assert!(first.contains("knows only its small world"), "{}: {first}", file.display());
         }
     }
 }

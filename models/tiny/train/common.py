@@ -14,6 +14,26 @@ from safetensors.torch import save_file
 EXCLAIMED = 2.2  # the grammar writes `!` only where the words say more than this
 
 
+def add_device(parser):
+    """The flag that `device` reads."""
+    text = "what the network learns on; auto (the default): CUDA where PyTorch has it, else the CPU"
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help=text)
+
+
+def device(name):
+    """The device that `--device` names.
+
+    What decides data and first weights is drawn on the CPU all the same, so that a seed gives the same on both; only
+    dropout is drawn on the device.
+    """
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there:
+        raise SystemExit(f"--device cuda: PyTorch {torch.__version__} has no CUDA device here: take --device cpu, or "
+                         "name by AFFEKT_PYTHON a Python whose PyTorch is built for CUDA, on a machine where "
+                         "`nvidia-smi` lists a device")  # fmt: skip
+    return torch.device("cuda" if there and name != "cpu" else "cpu")
+
+
 def split_of(sentence):
     """The one split that a sentence is said in: `Split::of` in crates/replica/src/split.rs."""
     percent = int.from_bytes(hashlib.sha256(sentence.lower().encode()).digest()[:2], "big") * 100 // 65536
@@ -56,7 +76,7 @@ def replace(path, write):
 def write_network(folder, weights, config, training):
     """A network as the product reads it: model.safetensors in f16, config.json; training.json says where it is from.
 
-    weights: name -> tensor. config: the members of config.json. training: data, seed, steps, seconds, quality.
+    weights: name -> tensor. config: the members of config.json. training: data, device, seed, steps, seconds, quality.
     Weights that f16 cannot hold are an error, for the product would read infinities.
     """
     folder = Path(folder)

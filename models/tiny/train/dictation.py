@@ -141,13 +141,18 @@ class Tempo:
 
 
 def mixed(table, heard):
-    """The frames (count, width) of each row: the mixture of its pieces' embeddings."""
-    return [torch.from_numpy(shares) @ table[torch.from_numpy(pieces)] for pieces, shares in heard]
+    """The frames (count, width) of each row: the mixture of its pieces' embeddings, on the device of `table`."""
+
+    def there(values):
+        return torch.from_numpy(values).to(table.device, non_blocking=True)
+
+    return [there(shares) @ table[there(pieces)] for pieces, shares in heard]
 
 
 def noisy(frames, scale, generator):
-    """Gain, noise, and some frames that say nothing."""
+    """Gain, noise, and some frames that say nothing: drawn on the CPU, whatever the device of `frames`."""
     gain = torch.empty(len(frames), 1).uniform_(0.6, 1.2, generator=generator)
-    noise = torch.randn(frames.shape, generator=generator) * scale
+    noise = torch.randn(frames.shape, generator=generator)
     kept = (torch.rand(len(frames), 1, generator=generator) > 0.04).float()
-    return frames * gain * kept + noise
+    gain, noise, kept = (drawn.to(frames.device, non_blocking=True) for drawn in (gain, noise, kept))
+    return frames * gain * kept + noise * scale

@@ -5,7 +5,7 @@ Versions:   torch 2.15, numpy 2, soxr 1.1, espeak-ng 1.51
 Every batch is spoken anew: each sentence by a voice of the training split, in noise and at a level of its own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -36,6 +36,11 @@ class Batch:
     tune: torch.Tensor  # B x T x 3: log-energy, voicing, log-pitch
     manner: torch.Tensor  # B x 4: the voice's feeling, pitch, range and rate, each about -1 to 1
     clips: list
+
+    def to(self, device):
+        """The same with its tensors on a device."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(value.to(device, non_blocking=True) if torch.is_tensor(value) else value for value in values))
 
 
 class Words:

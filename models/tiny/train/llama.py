@@ -2,6 +2,7 @@
 
 Command:    cargo xtask tiny llama --script DIR/script.jsonl --out OUT
 Versions:   torch 2.15, transformers 5.23, tokenizers 0.23, espeak-ng 1.51; CPU, one thread
+Device:     CUDA where PyTorch has it, else the CPU (--device); what is stated here ran on the CPU, CUDA has not run
 Seed:       1
 Time:       1,155 s (1,200 steps, one thread, beside other work)
 
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from common import read_script, replace, rounded, write_network
+from common import add_device, device, read_script, replace, rounded, write_network
 from dictation import Sounds, Speech, Tempo, mixed, noisy
 from pieces import BOS, EOS, FIRST, PROMPT, train_tokenizer
 from reading import judge, largest_state
@@ -109,12 +110,17 @@ def lay_out(frames, prompt, answers):
 
 
 def place(embeddings, frames):
-    """`embeddings` (b, t, width) with the frames of each row at its beginning."""
+    """`embeddings` (b, t, width) with the frames of each row at its beginning; all on one device."""
     width = embeddings.shape[1]
     padded = torch.stack([torch.nn.functional.pad(rows, (0, 0, 0, width - len(rows))) for rows in frames])
-    counts = torch.tensor([len(rows) for rows in frames])
-    is_frame = (torch.arange(width)[None] < counts[:, None])[..., None]
+    counts = torch.tensor([len(rows) for rows in frames], device=embeddings.device)
+    is_frame = (torch.arange(width, device=embeddings.device)[None] < counts[:, None])[..., None]
     return torch.where(is_frame, padded, embeddings)
+
+
+def moved(tensors, where):
+    """Each on a device."""
+    return [tensor.to(where, non_blocking=True) for tensor in tensors]
 
 
 def loss_of(model, embeddings, targets):
@@ -143,10 +149,11 @@ def learn(model, data, steps, size, rate, seed, save):
             group["lr"] = rate * schedule(step, steps)
         # Clean speech first: with noise from the beginning it takes far longer until it listens at all.
         hardness = min(1.0, max(0.0, (step / steps - 0.15) / 0.35))
-        ids, targets = data.plain(size // 2)
+        ids, targets = moved(data.plain(size // 2), model.device)
         text = loss_of(model, model.model.embed_tokens(ids), targets)
         short = step < 0.4 * steps and data.rng.random() < 0.9
-        heard, ids, targets = data.spoken(size, data.rng.random() < hardness, short)
+        heard, *laid_out = data.spoken(size, data.rng.random() < hardness, short)
+        ids, targets = moved(laid_out, model.device)
         table = model.model.embed_tokens.weight
         scale = table.detach()[FIRST:].pow(2).mean().sqrt() * hardness
         frames = [noisy(rows, scale * data.rng.uniform(0.2, 1.0), generator) for rows in mixed(table, heard)]
@@ -173,12 +180,14 @@ def options():
     parser.add_argument("--rate", type=float, default=3e-3, help="highest learning rate")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    add_device(parser)
     return parser.parse_args()
 
 
 def main():
     args = options()
     torch.set_num_threads(args.threads)
+    where = device(args.device)
     began = time.monotonic()
     clips = [clip for clip in read_script(args.script) if clip["split"] in ("train", "valid")]
     train = [clip for clip in clips if clip["split"] == "train"]
@@ -193,9 +202,10 @@ def main():
     print(f"{len(texts)} sentences, {len(data.clips)} distinct, {len(parts)} words, {several} of several pieces, "
           f"{tokenizer.get_vocab_size()} pieces, {len(data.prompt)} in the prompt, "
           f"{time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
-    model = network(tokenizer.get_vocab_size(), args.seed)
-    training = {"data": {"script": "script.jsonl of cargo xtask replica", "train": len(data.clips)}, "seed": args.seed,
-                "steps": args.steps, "batch": args.batch, "rate": args.rate}  # fmt: skip
+    model = network(tokenizer.get_vocab_size(), args.seed).to(where)
+    training = {"data": {"script": "script.jsonl of cargo xtask replica", "train": len(data.clips)},
+                "device": where.type, "seed": args.seed, "steps": args.steps, "batch": args.batch,
+                "rate": args.rate}  # fmt: skip
     folder = Path(args.out) / "llama"
 
     def save():

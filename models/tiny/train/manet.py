@@ -1,8 +1,9 @@
 """Trains the embedded bundle's face encoder, a narrow MANet, on the drawn faces of a corpus.
 
-Command:    cargo xtask tiny manet --corpus DIR --out DIR [--seed N] [--steps N] [--affekt PROGRAM]
+Command:    cargo xtask tiny manet --corpus DIR --out DIR [--seed N] [--steps N] [--affekt PROGRAM] [--device D]
             (needs numpy, pillow, torch, ffmpeg, and the program affekt for the crops: `cargo build --release`)
 Versions:   torch 2.15, safetensors 0.6 or later, pillow 12; CPU, one thread (its layers are too small for two)
+Device:     CUDA where PyTorch has it, else the CPU (--device); what is stated here ran on the CPU, CUDA has not run
 Seed:       1 for weights, order and changes of the pictures
 Time:       262 s for 8,850 crops of 751 clips and 174 s for 600 steps, beside another training on two cores
 
@@ -53,46 +54,61 @@ class Trained(nn.Module):
         self.encoder = encoder()
         self.expression, self.degree = nn.Linear(16 * WIDTH, len(EXPRESSIONS)), nn.Linear(16 * WIDTH, 2)
 
+    @property
+    def device(self):
+        """Where the weights are."""
+        return self.degree.weight.device
+
     def forward(self, images):
         embedding = self.encoder(images)["embedding"]
         dropped = functional.dropout(embedding, 0.1, self.training)
         return embedding, self.expression(dropped), self.degree(dropped)
 
 
-def resized(crops):
-    """Crops (n, 112, 112, 3) as the network gets them: (n, 3, 224, 224) in 0 to 1."""
+def resized(crops, device):
+    """Crops (n, 112, 112, 3) as the network gets them: (n, 3, 224, 224) in 0 to 1, on a device."""
     large = [np.asarray(Image.fromarray(face).resize((SIDE, SIDE), Image.BILINEAR)) for face in crops]
-    return torch.from_numpy(np.stack(large)).permute(0, 3, 1, 2).contiguous().float() / 255
+    return there(np.stack(large), device).permute(0, 3, 1, 2).contiguous().float() / 255
+
+
+def there(values, device):
+    """An array as a tensor on a device."""
+    return torch.from_numpy(values).to(device, non_blocking=True)
 
 
 def uniform(rng, low, high, *shape):
     return low + (high - low) * torch.rand(shape, generator=rng)
 
 
-def changed(crops, rng):
-    """Crops at the network's size as they might be as well: darker, blurred, noisy, moved, turned, larger, mirrored."""
+def changed(crops, rng, device):
+    """Crops at the network's size as they might be as well: darker, blurred, noisy, moved, turned, larger, mirrored.
+
+    The pictures are changed on the device, by what `rng` draws on the CPU.
+    """
     n = len(crops)
-    images = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+    images = there(crops, device).permute(0, 3, 1, 2).float() / 255
     small = int(uniform(rng, 70, CROP + 1, 1))  # the whole batch loses the same detail, as under a codec
     if small < 96:
         images = functional.interpolate(images, size=(small, small), mode="bilinear", antialias=True)
     gain, tint = uniform(rng, 0.8, 1.2, n, 1, 1, 1), uniform(rng, 0.93, 1.07, n, 3, 1, 1)
     noise = torch.randn(images.shape, generator=rng) * uniform(rng, 0, 0.02, n, 1, 1, 1)
-    images = (0.5 + (images - 0.5) * uniform(rng, 0.8, 1.2, n, 1, 1, 1)) * (gain * tint) + noise
+    drawn = noise, uniform(rng, 0.8, 1.2, n, 1, 1, 1), gain * tint
+    noise, contrast, light = (part.to(device, non_blocking=True) for part in drawn)
+    images = (0.5 + (images - 0.5) * contrast) * light + noise
     angle, scale = uniform(rng, -0.08, 0.08, n), uniform(rng, 0.9, 1.1, n)
     mirror = torch.where(torch.rand(n, generator=rng) < 0.5, -1.0, 1.0)
     shift = uniform(rng, -0.1, 0.1, n, 2)
     turn = torch.stack(
         [mirror * scale * angle.cos(), -scale * angle.sin(), shift[:, 0],
          mirror * scale * angle.sin(), scale * angle.cos(), shift[:, 1]], 1,
-    ).view(n, 2, 3)  # fmt: skip
+    ).view(n, 2, 3).to(device, non_blocking=True)  # fmt: skip
     grid = functional.affine_grid(turn, (n, 3, SIDE, SIDE), align_corners=False)
     return functional.grid_sample(images.clamp(0, 1), grid, padding_mode="border", align_corners=False)
 
 
-def degrees(data, at):
-    """Strength and valence, (n, 2)."""
-    return torch.from_numpy(np.stack([data["strength"][at], data["valence"][at]], 1).astype(np.float32))
+def degrees(data, at, device):
+    """Strength and valence, (n, 2), on a device."""
+    return there(np.stack([data["strength"][at], data["valence"][at]], 1).astype(np.float32), device)
 
 
 def train(network, data, steps, seed):
@@ -107,9 +123,9 @@ def train(network, data, steps, seed):
     begun, shown = time.time(), []
     for step in range(1, steps + 1):
         at = order.choice(pool, BATCH, p=chances)
-        embedding, expression, degree = network(changed(data["crops"][at], rng))
-        loss = functional.cross_entropy(expression, torch.from_numpy(data["expression"][at]))
-        loss = loss + 2 * functional.mse_loss(degree, degrees(data, at))
+        embedding, expression, degree = network(changed(data["crops"][at], rng, network.device))
+        loss = functional.cross_entropy(expression, there(data["expression"][at], network.device))
+        loss = loss + 2 * functional.mse_loss(degree, degrees(data, at, network.device))
         loss = loss + 0.1 * (embedding.square().mean() - RMS**2).square()
         optimiser.zero_grad()
         loss.backward()
@@ -131,7 +147,7 @@ def settle(network, data, seed):
     pool = np.random.default_rng(seed).permutation(np.flatnonzero(data["train"]))
     network.train()
     for start in range(0, min(len(pool), 20 * BATCH), BATCH):
-        network.encoder(resized(data["crops"][pool[start : start + BATCH]]))
+        network.encoder(resized(data["crops"][pool[start : start + BATCH]], network.device))
     network.eval()
 
 
@@ -149,8 +165,9 @@ def correlation(a, b):
 def measure(network, data, chosen):
     """Quality on single faces and on whole clips, whose answers are means over their faces."""
     at = np.flatnonzero(chosen)
-    batches = [network(resized(data["crops"][at[start : start + BATCH]])) for start in range(0, len(at), BATCH)]
-    embedding, scores, degree = (torch.cat(parts).numpy() for parts in zip(*batches))
+    starts = range(0, len(at), BATCH)
+    batches = [network(resized(data["crops"][at[start : start + BATCH]], network.device)) for start in starts]
+    embedding, scores, degree = (torch.cat(parts).cpu().numpy() for parts in zip(*batches))
     truth, strength, valence = data["expression"][at], data["strength"][at], data["valence"][at]
     names, first, member = np.unique(data["clip"][at], return_index=True, return_inverse=True)
     means = [np.stack([rows[member == clip].mean(0) for clip in range(len(names))]) for rows in (scores, degree)]
@@ -175,7 +192,9 @@ def main():
     parser.add_argument("--affekt", type=Path, default=HERE.parents[2] / "target/release/affekt")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--seed", type=int, default=1)
+    common.add_device(parser)
     flags = parser.parse_args()
+    device = common.device(flags.device)
     torch.set_num_threads(1)
     torch.manual_seed(flags.seed)
     folder = flags.out / "manet"
@@ -183,13 +202,13 @@ def main():
     begun = time.time()
     data = faces.crops_of(folder, flags.corpus, flags.affekt)
     cropped = time.time() - begun
-    network = Trained()
+    network = Trained().to(device)  # drawn on the CPU: the same for a seed on every device
     train(network, data, flags.steps, flags.seed)
     settle(network, data, flags.seed)
     rounded(network.encoder)
     trained = time.time() - begun - cropped
     facts = {
-        "network": "manet", "seed": flags.seed, "steps": flags.steps, "batch": BATCH,
+        "network": "manet", "device": device.type, "seed": flags.seed, "steps": flags.steps, "batch": BATCH,
         "seconds_of_cropping": round(cropped, 1), "seconds": round(trained, 1), "expressions": EXPRESSIONS,
         "train": measure(network, data, data["train"]), "valid": measure(network, data, ~data["train"]),
     }  # fmt: skip

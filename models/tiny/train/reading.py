@@ -13,17 +13,24 @@ from pieces import BOS, EOS, FIRST, PROMPT, error_rate
 @torch.no_grad()
 def transcribe(model, tokenizer, frames, beams=1, size=64):
     """The texts of projected speech: (count, width) each."""
-    prompt = model.model.embed_tokens(torch.tensor([BOS, *tokenizer.encode(PROMPT, add_special_tokens=False).ids]))
+    ids = [BOS, *tokenizer.encode(PROMPT, add_special_tokens=False).ids]
+    prompt = model.model.embed_tokens(torch.tensor(ids, device=model.device))
     texts = []
     for at in range(0, len(frames), size):
         rows = [torch.cat([row, prompt]) for row in frames[at : at + size]]
         width = max(map(len, rows))
         padded = torch.stack([torch.nn.functional.pad(row, (0, 0, width - len(row), 0)) for row in rows])
-        mask = torch.stack([(torch.arange(width) >= width - len(row)).long() for row in rows])
+        places = torch.arange(width, device=model.device)
+        mask = torch.stack([(places >= width - len(row)).long() for row in rows])
         found = model.generate(inputs_embeds=padded, attention_mask=mask, num_beams=beams, do_sample=False,
                                max_new_tokens=60, pad_token_id=EOS)  # fmt: skip
         texts += tokenizer.decode_batch(found.tolist(), skip_special_tokens=True)
     return texts
+
+
+def sentence(model, tokenizer, clip):
+    """BOS and a clip's tokens, (1, count), where the model is."""
+    return torch.tensor([[BOS, *tokenizer.encode(clip["text"], add_special_tokens=False).ids]], device=model.device)
 
 
 @torch.no_grad()
@@ -31,11 +38,11 @@ def text_features(model, tokenizer, clips):
     """(mean, last row) over BOS and the sentence's tokens of the sum of hidden_states -4..-1, for each clip."""
     means, lasts = [], []
     for clip in clips:
-        ids = torch.tensor([[BOS, *tokenizer.encode(clip["text"], add_special_tokens=False).ids]])
+        ids = sentence(model, tokenizer, clip)
         states = model.model(ids, output_hidden_states=True).hidden_states
         rows = sum(states[-4:])[0]
-        means.append(rows.mean(0).numpy())
-        lasts.append(rows[-1].numpy())
+        means.append(rows.mean(0).cpu().numpy())
+        lasts.append(rows[-1].cpu().numpy())
     return np.stack(means), np.stack(lasts)
 
 
@@ -46,9 +53,9 @@ def simulated_features(model, tokenizer, clips, frames):
     means = []
     for clip, row in zip(clips, frames):
         tokens = [*prompt, *tokenizer.encode(clip["text"], add_special_tokens=False).ids]
-        embeddings = torch.cat([row, model.model.embed_tokens(torch.tensor(tokens))])[None]
+        embeddings = torch.cat([row, model.model.embed_tokens(torch.tensor(tokens, device=model.device))])[None]
         states = model.model(inputs_embeds=embeddings, output_hidden_states=True).hidden_states
-        means.append(states[-4][0, len(row) + len(prompt) :].mean(0).numpy())
+        means.append(states[-4][0, len(row) + len(prompt) :].mean(0).cpu().numpy())
     return np.stack(means)
 
 
@@ -97,7 +104,7 @@ def largest_state(model, tokenizer, clips):
     with torch.no_grad():
         peak = 0.0
         for clip in clips[:50]:
-            ids = torch.tensor([[BOS, *tokenizer.encode(clip["text"], add_special_tokens=False).ids]])
+            ids = sentence(model, tokenizer, clip)
             peak = max(peak, *(state.abs().max().item() for state in
                                model.model(ids, output_hidden_states=True).hidden_states))  # fmt: skip
     return round(peak, 1)

@@ -2,6 +2,7 @@
 
 Command:    cargo xtask tiny slam --script DIR/script.jsonl --nets NETS --out OUT
 Versions:   torch 2.15, transformers 5.23, espeak-ng 1.51; CPU, two threads
+Device:     CUDA where PyTorch has it, else the CPU (--device); what is stated here ran on the CPU, CUDA has not run
 Seed:       1
 Time:       371 s (4,200 clips, beside other work)
 
@@ -23,11 +24,11 @@ from tokenizers import Tokenizer
 from transformers import LlamaConfig, LlamaForCausalLM, WavLMConfig, WavLMModel
 
 import wavlm
-from common import read_script, rounded, write_network
+from common import add_device, device, read_script, rounded, write_network
 from dictation import Sounds, mixed, overlaps, piece_spans, spans
 from espeak import RATE, Speaker, utterance
 from hearing import ACCENTS, HOP, SHORTEST, noise
-from llama import lay_out, loss_of, place, schedule
+from llama import lay_out, loss_of, moved, place, schedule
 from pieces import BOS, EOS, PROMPT, error_rate
 from reading import transcribe
 
@@ -35,8 +36,8 @@ STACK, INNER = 5, 256
 BATCH = 16  # clips that WavLM hears at once
 
 
-def load(folder, build):
-    """A network from config.json and model.safetensors, its f16 weights as f32, not to be trained."""
+def load(folder, build, where):
+    """A network from config.json and model.safetensors, its f16 weights as f32 on a device, not to be trained."""
     folder = Path(folder)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
@@ -46,7 +47,7 @@ def load(folder, build):
     weights = {name: value.float() if value.is_floating_point() else value
                for name, value in load_file(folder / "model.safetensors").items()}  # fmt: skip
     module.load_state_dict(weights)
-    return module.eval().requires_grad_(False)
+    return module.to(where).eval().requires_grad_(False)
 
 
 class Projector(torch.nn.Module):
@@ -72,7 +73,9 @@ def recorded(sound, noise_db, vary, rng):
 
 
 class Heard:
-    """Clips as WavLM heard them: stacked states, and the pieces that are spoken in each stacked frame."""
+    """Clips as WavLM heard them: stacked states, and the pieces that are spoken in each stacked frame.
+
+    The states stay on the device of WavLM."""
 
     def __init__(self, clips, wavlm, sounds, seed, vary):
         """vary: in a voice drawn among those of `clips`, level and noise too; else as the script says."""
@@ -103,9 +106,15 @@ class Heard:
 def stacked(model, waves):
     """(count, STACK * width) for each wave: WavLM's last states, STACK after each other; a rest is dropped."""
     frames = torch.tensor([(len(wave) - SHORTEST) // HOP for wave in waves])
-    padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)
-    _, last = wavlm.forward(model, padded[:, : HOP * int(frames.max()) + SHORTEST], frames)
+    padded = torch.nn.utils.rnn.pad_sequence(waves, batch_first=True)[:, : HOP * int(frames.max()) + SHORTEST]
+    _, last = wavlm.forward(model, *moved([padded, frames], model.device))
     return [rows[: count // STACK * STACK].reshape(count // STACK, -1) for rows, count in zip(last, frames.tolist())]
+
+
+def blurred(rows):
+    """States with noise of a tenth of their deviation, drawn on the CPU: the same for a seed on every device."""
+    noise = torch.randn(rows.shape).to(rows.device, non_blocking=True)
+    return rows + 0.1 * rows.std() * noise
 
 
 def regress(projector, table, heard, steps, rate):
@@ -117,9 +126,8 @@ def regress(projector, table, heard, steps, rate):
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = rate * schedule(step, steps)
-        picked = torch.randint(len(inputs), (1024,))
-        rows = inputs[picked].float()
-        rows = rows + 0.1 * rows.std() * torch.randn_like(rows)
+        picked = torch.randint(len(inputs), (1024,)).to(inputs.device, non_blocking=True)
+        rows = blurred(inputs[picked].float())
         loss = (projector(rows) - targets[picked]).pow(2).mean() / level
         optimiser.zero_grad()
         loss.backward()
@@ -143,9 +151,10 @@ def tune(projector, model, tokenizer, heard, steps, size, rate, rng):
         drawn = drawn[np.argsort(lengths[drawn] + rng.random(len(drawn)))]
         picked = drawn[(first := rng.integers(8) * size) : first + size]
         rows = [heard.states[at].float() for at in picked]
-        frames = projector(torch.cat([row + 0.1 * row.std() * torch.randn_like(row) for row in rows]))
+        frames = projector(torch.cat([blurred(row) for row in rows]))
         frames = frames.split([len(row) for row in rows])
-        ids, targets = lay_out([len(row) for row in rows], prompt, [[*tokens[at], EOS] for at in picked])
+        laid_out = lay_out([len(row) for row in rows], prompt, [[*tokens[at], EOS] for at in picked])
+        ids, targets = moved(laid_out, model.device)
         loss = loss_of(model, place(model.model.embed_tokens(ids), frames), targets)
         optimiser.zero_grad()
         loss.backward()
@@ -175,6 +184,7 @@ def options():
     parser.add_argument("--steps", type=int, default=400, help="steps on transcripts")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    add_device(parser)
     return parser.parse_args()
 
 
@@ -182,17 +192,18 @@ def main():
     args = options()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
+    where = device(args.device)
     began = time.monotonic()
     nets = Path(args.nets)
-    ears = load(nets / "wavlm", lambda config: WavLMModel(WavLMConfig(**config)))
-    model = load(nets / "llama", lambda config: LlamaForCausalLM(LlamaConfig(**config)))
+    ears = load(nets / "wavlm", lambda config: WavLMModel(WavLMConfig(**config)), where)
+    model = load(nets / "llama", lambda config: LlamaForCausalLM(LlamaConfig(**config)), where)
     tokenizer = Tokenizer.from_file(str(nets / "llama" / "tokenizer.json"))
     train = read_script(args.script, "train")
     sounds = Sounds(tokenizer, [clip["text"] for clip in train])
     heard = Heard(train[: args.clips], ears, sounds, args.seed, True)
     unseen = Heard(read_script(args.script, "valid")[:300], ears, sounds, args.seed + 1, False)
     print(f"{len(heard.states)} clips heard, {time.monotonic() - began:.0f} s", flush=True)
-    projector = Projector(ears.config.hidden_size, model.config.hidden_size)
+    projector = Projector(ears.config.hidden_size, model.config.hidden_size).to(where)
     regress(projector, model.model.embed_tokens.weight, heard, args.frame_steps, 2e-3)
     quality = {"wer_frames": word_errors(projector, model, tokenizer, unseen, 1)[0]}
     print(json.dumps(quality), flush=True)
@@ -206,7 +217,7 @@ def main():
     config = {"encoder_projector_ds_rate": STACK, "encoder_dim": ears.config.hidden_size, "hidden_dim": INNER,
               "llm_dim": model.config.hidden_size}  # fmt: skip
     training = {"data": {"script": Path(args.script).name, "train": len(heard.clips), "valid": len(unseen.clips)},
-                "seed": args.seed, "steps": [args.frame_steps, args.steps], "seconds": seconds,
+                "device": where.type, "seed": args.seed, "steps": [args.frame_steps, args.steps], "seconds": seconds,
                 "quality": quality}  # fmt: skip
     weights = {f"encoder_projector.{name}": value for name, value in projector.state_dict().items()}
     write_network(Path(args.out) / "slam", weights, config, training)

@@ -2,6 +2,7 @@
 
 Command:    cargo xtask tiny wavlm --script DIR/script.jsonl --out OUT
 Versions:   torch 2.15, transformers 5.23, espeak-ng 1.51; CPU, two threads
+Device:     CUDA where PyTorch has it, else the CPU (--device); what is stated here ran on the CPU, CUDA has not run
 Seed:       1
 Time:       35 minutes for 1600 steps on two cores that other trainings shared (load 9)
 
@@ -77,12 +78,13 @@ def judge(model, heads, loader, names):
     wrong = total = 0
     means, feelings, size = [], [], []
     for batch in loader:
+        batch = batch.to(model.device)
         audio, last = forward(model, batch.waves, batch.frames)
         valid = batch.phones != SKIP
         guess = heads.words(last).argmax(-1)
         right["phones"].append((heads.phones(last).argmax(-1) == batch.phones)[valid])
         right["words"].append((guess == batch.words)[valid])
-        for row, length, clip in zip(guess, batch.frames, batch.clips):
+        for row, length, clip in zip(guess.cpu(), batch.frames.tolist(), batch.clips):
             said = [word_of(word) for word in clip["text"].split()]
             wrong += distance(said, heard_words(row[:length].numpy(), names))
             total += len(said)
@@ -91,7 +93,7 @@ def judge(model, heads, loader, names):
         size.append([states[valid].square().mean().sqrt().item() for states in (audio, last)])
     quality = {f"{name}_frame_accuracy": torch.cat(part).float().mean().item() for name, part in right.items()}
     rms = dict(zip(("rms_audio", "rms_last"), np.mean(size, 0).tolist()))
-    return quality | {"word_errors_of_frames": wrong / total} | rms, torch.cat(means).numpy(), np.array(feelings)
+    return quality | {"word_errors_of_frames": wrong / total} | rms, torch.cat(means).cpu().numpy(), np.array(feelings)
 
 
 def distance(one, other):
@@ -124,11 +126,13 @@ class Training:
 
     def __init__(self, options):
         self.options, self.started = options, time.monotonic()
+        self.device = common.device(options.device)
         clips = common.read_script(options.script, "train")
         self.names = Words.of(clips)
         torch.manual_seed(SEED)
-        self.model = network()
-        self.heads = Heads(self.names, self.model.config.hidden_size)
+        # Drawn on the CPU, so that a seed gives the same weights everywhere.
+        self.model = network().to(self.device)
+        self.heads = Heads(self.names, self.model.config.hidden_size).to(self.device)
         self.sounds = Sounds(clips, self.names, options.batch, options.steps, SEED, True)
         valid = common.read_script(options.script, "valid")
         self.valid = Sounds(valid, self.names, 32, math.ceil(len(valid) / 32), SEED, False)
@@ -146,6 +150,7 @@ class Training:
             rise, progress = min(1.0, (step + 1) / 100), step / options.steps
             for group in optimizer.param_groups:
                 group["lr"] = options.rate * rise * (0.02 + 0.98 * (1 + math.cos(math.pi * progress)) / 2)
+            batch = batch.to(self.device)
             audio, last = forward(self.model, batch.waves, batch.frames)
             loss, parts = self.heads.loss(audio, last, batch)
             optimizer.zero_grad(set_to_none=True)
@@ -170,9 +175,10 @@ class Training:
         used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         training = {
             "network": "wavlm", "data": "script.jsonl of cargo xtask replica, spoken by espeak-ng",
-            "train_clips": len(self.sounds.clips), "valid_clips": len(self.valid.clips), "seed": SEED, "steps": steps,
-            "of_steps": self.options.steps, "batch": self.options.batch, "rate": self.options.rate,
-            "seconds": seconds, "core_seconds": round(sum(each.ru_utime + each.ru_stime for each in used), 1),
+            "train_clips": len(self.sounds.clips), "valid_clips": len(self.valid.clips), "device": self.device.type,
+            "seed": SEED, "steps": steps, "of_steps": self.options.steps, "batch": self.options.batch,
+            "rate": self.options.rate, "seconds": seconds,
+            "core_seconds": round(sum(each.ru_utime + each.ru_stime for each in used), 1),
             "quality": {name: round(value, 4) for name, value in quality.items()},
         }  # fmt: skip
         config = configuration().to_diff_dict()
@@ -190,6 +196,7 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-3, help="highest learning rate")
     parser.add_argument("--every", type=float, default=5.0, help="minutes between checkpoints")
     parser.add_argument("--threads", type=int, default=2)
+    common.add_device(parser)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)

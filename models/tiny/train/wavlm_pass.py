@@ -4,7 +4,7 @@ Versions:   torch 2.15, transformers 5.23
 
 `forward` computes what transformers' WavLMModel does on the same parameters (largest difference on a padded batch:
 1.1e-5). It keeps frames before channels, so that convolutions are products of matrices, and looks relative positions up
-once a distance.
+once a distance. It runs on the device of the model, where its inputs have to be.
 """
 
 import torch
@@ -52,8 +52,9 @@ def convolve(x, layer):
 
 def bias_of(attention, length):
     """The ungated bias of relative positions, heads x length x length: one look-up a distance, not one a pair."""
-    buckets = attention._relative_positions_bucket(torch.arange(1 - length, length))
-    index = torch.arange(length)
+    device = attention.rel_attn_embed.weight.device
+    buckets = attention._relative_positions_bucket(torch.arange(1 - length, length, device=device))
+    index = torch.arange(length, device=device)
     return attention.rel_attn_embed(buckets).T[:, index[None, :] - index[:, None] + length - 1]
 
 
@@ -86,7 +87,7 @@ def forward(model, waves, frames):
         x = convolve(x, layer)
     x, _ = model.feature_projection(x)
     length = x.shape[1]
-    hidden = torch.arange(length)[None, :] >= frames[:, None]
+    hidden = torch.arange(length, device=x.device)[None, :] >= frames[:, None]
     x = x.masked_fill(hidden[:, :, None], 0.0)
     x = x + model.encoder.pos_conv_embed(x)
     bias = bias_of(model.encoder.layers[0].attention, length)

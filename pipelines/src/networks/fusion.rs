@@ -259,13 +259,35 @@ impl Lineage {
         if let Some(known) = self.compared.get() {
             return Ok(*known);
         }
-        let specs = specs()?;
+        let mut specs = specs()?;
+        if self.is_embedded(bundle) {
+            faces_as_trained(&card.specs, &mut specs);
+        }
         let file = match &self.named {
             Some((path, _)) => path.clone(),
             None => format!("{FUSION} of bundle {}", bundle.name()).into(),
         };
         same_recipes(&card.specs, &specs, Strictness::Made).map_err(|error| error.of(&file))?;
         Ok(*self.compared.get_or_init(|| other_words(&card.specs, &specs)))
+    }
+
+    /// That the model learnt from faces that were found otherwise than those of `specs`. Only the embedded bundle, which has
+    /// to work with every detector that it lists, goes on with a warning; elsewhere [`Self::compare`] refuses.
+    pub(super) fn other_faces(&self, bundle: &Bundle, specs: &[FeatureSpec]) -> Option<String> {
+        let card = self.card.as_ref().filter(|_| self.is_embedded(bundle))?;
+        let faces = |specs: &[FeatureSpec]| {
+            let video = specs.iter().find(|spec| spec.kind == FeatureKind::Video)?;
+            video.preprocessing.first().cloned()
+        };
+        let (learnt, here) = (faces(&card.specs)?, faces(specs)?);
+        let bundle = bundle.name();
+        (learnt != here)
+            .then(|| format!("{FUSION} of bundle {bundle} learnt from faces that {learnt} found, and {here} finds them here"))
+    }
+
+    /// Whether the weights are part of the program.
+    fn is_embedded(&self, bundle: &Bundle) -> bool {
+        self.named.is_none() && bundle.folder().is_none()
     }
 
     /// Forgets what was compared: features are made otherwise from here on.
@@ -280,5 +302,15 @@ impl Lineage {
         Some(format!(
             "{path} does not say on which features it was trained: they could not be held against these"
         ))
+    }
+}
+
+/// Leaves the way faces are found out of a comparison.
+fn faces_as_trained(trained: &[FeatureSpec], specs: &mut [FeatureSpec]) {
+    let is_video = |spec: &&FeatureSpec| spec.kind == FeatureKind::Video;
+    let learnt = trained.iter().find(is_video);
+    let here = specs.iter_mut().find(|spec| spec.kind == FeatureKind::Video);
+    if let (Some(learnt), Some(here)) = (learnt, here) {
+        here.preprocessing.clone_from(&learnt.preprocessing);
     }
 }

@@ -151,6 +151,7 @@ fn warnings(
         .into_iter()
         .chain(networks.caution_of_words().filter(|_| read))
         .chain(networks.lineage.caution())
+        .chain(networks.other_faces()?)
         .chain(other_words)
         .chain(facts.warnings.iter().cloned())
         .chain(tally.warnings())
