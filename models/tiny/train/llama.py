@@ -189,8 +189,8 @@ def main():
     torch.set_num_threads(args.threads)
     where = device(args.device)
     began = time.monotonic()
-    clips = [clip for clip in read_script(args.script) if clip["split"] in ("train", "valid")]
-    train = [clip for clip in clips if clip["split"] == "train"]
+    train = read_script(args.script, "train")
+    clips = [*train, *read_script(args.script, "valid")]
     texts = [clip["text"] for clip in train]
     tokenizer = train_tokenizer([*texts, *([PROMPT, *(f"{stars}." for stars in RATINGS)] * 500)])
     sounds = Sounds(tokenizer, texts)
