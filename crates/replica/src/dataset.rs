@@ -1,6 +1,5 @@
 //! All files of the data set, in the raw layout of CMU-MOSEI.
 
-use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -147,15 +146,11 @@ fn digest(bytes: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
 }
 
+/// The table of labels; `spoken` has the order of `clips`.
 fn labels(clips: &[Clip], spoken: &[Spoken]) -> String {
-    let times: HashMap<&str, &Spoken> = spoken.iter().map(|spoken| (spoken.id.as_str(), spoken)).collect();
     let mut table = String::from("id,video,clip,start,end,label,split\n");
-    for clip in clips {
-        if let Some(Spoken { start, end, .. }) = times.get(clip.id.as_str()) {
-            // Adding 0 turns -0 into 0.
-            let (id, video, number, split) = (&clip.id, &clip.video, clip.clip, clip.split.name());
-            table += &format!("{id},{video},{number},{start:.3},{end:.3},{},{split}\n", clip.label + 0.0);
-        }
+    for (Clip { id, video, clip, label, split, .. }, Spoken { start, end, .. }) in clips.iter().zip(spoken) {
+        table += &format!("{id},{video},{clip},{start:.3},{end:.3},{label},{}\n", split.name());
     }
     table
 }

@@ -24,6 +24,11 @@ pub const WORDS: &str = "@models/tiny/sample.txt";
 const SAMPLES: &str = "models/tiny/samples";
 const REPORT: &str = "target/demo/report.html";
 
+const MEANING: &str = "
+Three clips of drawn faces that speak, none of them seen in training. Valence goes from -3 (very negative) to 3 (very
+positive): `label` is what the corpus gives the clip, the other two are predictions: from voice, face and the words beside them,
+and from voice and face alone.";
+
 const NEXT: &str = "
 Next, with a video of your own (`cargo run --release -p affekt --` stands for `affekt`):
   affekt predict VIDEO                           from voice and face alone
@@ -46,7 +51,7 @@ pub fn run(root: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }
     let said = predict(root, &samples)?;
-    println!("\n{}", table::text(&samples, &said)?);
+    println!("{MEANING}\n\n{}", table::text(&samples, &said)?);
     println!("The report: {}", report.display());
     show(&report);
     println!("{NEXT}");
